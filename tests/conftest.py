@@ -1,0 +1,44 @@
+"""Settings of every test: double precision, strict promotion, checked shapes, GPU tests only where a GPU is."""
+
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+# Set on the running process and not in the environment, which the chapters' kernels inherit.
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+CHECKED = (
+    "numerics",
+    "parameterisation",
+    "data",
+    "results",
+    "layers",
+    "network",
+    "energy",
+    "inference",
+    "rescaling",
+    "gradients",
+    "training",
+    "dmft",
+    "experiments",
+    "claims",
+    "figures",
+)
+# Every annotated shape is checked at run time; this must come before the first import of pcn_lib.
+install_import_hook([f"pcn_lib.{module}" for module in CHECKED], "beartype.beartype")
+
+
+def has_gpu() -> bool:
+    try:
+        return bool(jax.devices("gpu"))
+    except RuntimeError:
+        return False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and not has_gpu():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no GPU on this machine"))
