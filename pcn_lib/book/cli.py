@@ -1,0 +1,139 @@
+"""The command line `pcn`: list, run, build, report, data, notebooks, doctor, clean."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pcn_lib.book.project import PROFILES, BookError, Chapter, Project, find_project
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command; errors of the user's making end in one sentence, not in a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except BookError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\nInterrupted: chapters that were done stay done, and the next run goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def list_chapters(options: argparse.Namespace) -> int:
+    """Each chapter, and the state of its run."""
+    from pcn_lib.book.report import chapter_reports, statistics
+
+    reports = chapter_reports(find_project(), options.profile)
+    for report, row in zip(reports, statistics(reports), strict=True):
+        print(f"{report.chapter.name:<40} {row[-1]}")
+    return DONE
+
+
+def run(options: argparse.Namespace) -> int:
+    from pcn_lib.book.runner import Request, run_chapters
+
+    request = Request(options.profile, tuple(options.parameter), options.device, options.jobs, options.force)
+    project = find_project()
+    records = run_chapters(project, _chosen(project, options.chapters), request)
+    return FAILED if any(record.error for record in records) else DONE
+
+
+def build(options: argparse.Namespace) -> int:
+    from pcn_lib.book.build import build_book
+
+    project = find_project()
+    print("Building the pages ...", flush=True)
+    done = build_book(project, options.profile)
+    print(f"Built {project.pages}." if done else "Nothing has changed since the last build: pages are left as they are.")
+    return DONE
+
+
+def report(options: argparse.Namespace) -> int:
+    from pcn_lib.book.report import all_well, chapter_reports, terminal
+
+    project = find_project()
+    reports = chapter_reports(project, options.profile)
+    print(terminal(project, reports))
+    if (project.pages / "index.html").is_file():
+        print(f"Open {(project.pages / 'index.html').as_uri()}")
+    return DONE if all_well(project, reports) else FAILED
+
+
+def check_notebooks(options: argparse.Namespace) -> int:
+    from pcn_lib.book.format import violations
+
+    project = find_project()
+    found = [(chapter.name, problem) for chapter in _chosen(project, options.chapters) for problem in violations(chapter.path)]
+    for name, problem in found:
+        print(f"{name}: {problem}")
+    return FAILED if found else DONE
+
+
+def format_notebooks(options: argparse.Namespace) -> int:
+    from pcn_lib.book.format import format_file
+
+    project = find_project()
+    for chapter in _chosen(project, options.chapters):
+        print(f"{chapter.name}: {'put in order' if format_file(chapter.path) else 'in order'}")
+    return DONE
+
+
+def doctor(options: argparse.Namespace) -> int:
+    from pcn_lib.book.doctor import findings
+
+    for subject, finding in findings(find_project()):
+        print(f"{subject:<20} {finding}")
+    return DONE
+
+
+def clean(options: argparse.Namespace) -> int:
+    from pcn_lib.book.build import clean as remove
+
+    for folder in remove(find_project()):
+        print(f"Removed {folder}.")
+    return DONE
+
+
+def _chosen(project: Project, names: list[str]) -> tuple[Chapter, ...]:
+    return tuple(project.chapter(name) for name in names) if names else project.chapters()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pcn", description="Run the book's chapters and render its pages.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    profile = argparse.ArgumentParser(add_help=False)
+    profile.add_argument("--profile", choices=PROFILES, default="quick", help="size of the experiments (default: quick)")
+    chapters = argparse.ArgumentParser(add_help=False)
+    chapters.add_argument("chapters", nargs="*", metavar="CHAPTER", help="name, with or without number (default: all)")
+
+    _add(commands, "list", list_chapters, "list the chapters and whether they have been run", profile)
+    _add_run(_add(commands, "run", run, "run chapters that have changed", chapters, profile))
+    _add(commands, "build", build, "render the pages into _build/html", profile)
+    _add(commands, "report", report, "show every claim with its verdict", profile)
+    form = commands.add_parser("notebooks", help="check or restore the committed form of chapters")
+    forms = form.add_subparsers(required=True, metavar="check|fmt")
+    _add(forms, "check", check_notebooks, "say where chapters depart from the form", chapters)
+    _add(forms, "fmt", format_notebooks, "strip outputs and normalise metadata", chapters)
+    _add(commands, "doctor", doctor, "say what this machine has: versions, devices, data")
+    _add(commands, "clean", clean, "remove runs, pages and caches")
+    return parser
+
+
+def _add(commands, name: str, command, sentence: str, *parents) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=sentence, description=sentence, parents=parents)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="set a parameter")
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to compute (default: auto)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters to run at once (default: 1)")
+    parser.add_argument("--force", action="store_true", help="run again even what is up to date")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

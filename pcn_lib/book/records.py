@@ -1,0 +1,118 @@
+"""What a run leaves behind: _run/<profile>/<chapter>/ with the executed notebook, its claims and this record.
+
+    run.json        how it ran: profile, parameters, device, versions, seconds, key
+    executed.ipynb  the executed notebook, or failed.ipynb where a cell raised
+    claims.json     the claims the chapter asserted
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pcn_lib.book import notebooks
+from pcn_lib.book.notebooks import Notebook
+from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """How one chapter ran."""
+
+    chapter: str
+    profile: str
+    parameters: dict[str, object]
+    error: str | None
+    seconds: float
+    platform: str
+    device: str
+    started: str
+    versions: dict[str, str]
+    sources: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim as a chapter wrote it to claims.json."""
+
+    name: str
+    statement: str
+    source: str
+    predicted: object
+    measured: object
+    tolerance: object
+    holds: bool
+    expected_to_fail: bool
+    device: str
+    dtype: str
+
+    @property
+    def as_expected(self) -> bool:
+        return self.holds != self.expected_to_fail
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder of one run."""
+
+    folder: Path
+
+    @property
+    def record(self) -> RunRecord | None:
+        """The record, or None where this chapter has not been run."""
+        path = self.folder / "run.json"
+        try:
+            return RunRecord(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as broken:
+            raise BookError(f"{path} is not a run record ({broken}): delete its folder and run again.") from broken
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        path = self.folder / "claims.json"
+        if not path.is_file():
+            return ()
+        fields = {field.name for field in dataclasses.fields(Claim)}
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(Claim(**{name: entry[name] for name in fields}) for entry in entries)
+
+    @property
+    def notebook(self) -> Path:
+        return self.folder / "executed.ipynb"
+
+    @property
+    def report(self) -> Path:
+        """The half-run notebook of a run that failed: for reading, never for rendering."""
+        return self.folder / "failed.ipynb"
+
+    def executed(self) -> Notebook:
+        return notebooks.read(self.notebook)
+
+
+def run_of(project: Project, chapter: Chapter, profile: str, values: dict[str, object] | None = None) -> Run:
+    """Where a run is kept; a rerun with other parameters has a folder of its own, so the book's stays as it is."""
+    settings = "".join(f"@{name}={value}" for name, value in sorted((values or {}).items()))
+    return Run(project.runs / profile / f"{chapter.name}{settings}".replace(os.sep, "-").replace(" ", ""))
+
+
+def keep(partial: Path, record: RunRecord, run: Run) -> None:
+    """Put a finished run in place of an earlier one, whole or not at all."""
+    (partial / "run.json").write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n", encoding="utf-8")
+    if run.folder.exists():
+        shutil.rmtree(run.folder)
+    os.replace(partial, run.folder)
+
+
+def ran_on_gpu(project: Project, chapter: Chapter, claim: Claim) -> bool:
+    """Whether some run of the chapter, at any profile, confirmed the claim on a GPU."""
+    runs = (run_of(project, chapter, profile) for profile in PROFILES)
+    return any(
+        other.name == claim.name and other.as_expected
+        for run in runs
+        if (record := run.record) and record.platform == "gpu"
+        for other in run.claims
+    )

@@ -1,0 +1,114 @@
+"""The claims of all chapters, and how their runs went, as rows: for the terminal and for the book's pages."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pcn_lib.book import fingerprint
+from pcn_lib.book.progress import clock
+from pcn_lib.book.project import Chapter, Project
+from pcn_lib.book.records import Claim, Run, ran_on_gpu, run_of
+
+
+@dataclass(frozen=True)
+class ChapterReport:
+    """A chapter's run at one profile; `problem` says why its outputs are not shown, and is None if they are."""
+
+    chapter: Chapter
+    run: Run
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """One claim as the report shows it."""
+
+    chapter: Chapter
+    claim: Claim
+    verdict: str
+    device: str
+
+
+def chapter_report(project: Project, chapter: Chapter, profile: str) -> ChapterReport:
+    """How a chapter stands: run, not run, failed, or run with code that has changed since."""
+    run = run_of(project, chapter, profile)
+    record = run.record
+    again = f"`pcn run {chapter.name} --profile {profile}`"
+    problem = None
+    if record is None:
+        problem = f"This chapter has not been run at profile {profile}, so it shows no results: {again} runs it."
+    elif record.error is not None:
+        problem = f"This chapter's run failed and no results are shown. {record.error} (see {run.report.name} in its run folder)"
+    elif record.sources != fingerprint.sources(project, chapter):
+        problem = f"This chapter's code has changed since it was run, so it shows no results: {again} runs it again."
+    return ChapterReport(chapter, run, problem)
+
+
+def chapter_reports(project: Project, profile: str) -> tuple[ChapterReport, ...]:
+    return tuple(chapter_report(project, chapter, profile) for chapter in project.chapters())
+
+
+def claim_rows(project: Project, reports: Iterable[ChapterReport]) -> tuple[ClaimRow, ...]:
+    """Every claim of every chapter that was run, failed runs included: a claim that failed is why they failed."""
+    return tuple(
+        ClaimRow(report.chapter, claim, verdict(claim), _device(project, report.chapter, claim))
+        for report in reports
+        for claim in report.run.claims
+    )
+
+
+def verdict(claim: Claim) -> str:
+    if claim.expected_to_fail:
+        return "fails, as it should" if claim.as_expected else "HOLDS, and should fail"
+    return "holds" if claim.holds else "FAILS"
+
+
+def number(value: object) -> str:
+    """A quantity as read by people: three significant digits, text as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–" if value is None else str(value)
+    return str(value) if isinstance(value, int) else f"{value:.3g}" if math.isfinite(value) else str(value)
+
+
+def terminal(project: Project, reports: tuple[ChapterReport, ...]) -> str:
+    """The claims table and what is amiss, as plain text."""
+    rows = claim_rows(project, reports)
+    header = ("chapter", "claim", "predicted", "measured", "tolerance", "verdict", "device")
+    cells = [header, *(_cells(row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    wrong = sum(not row.claim.as_expected for row in rows)
+    problems = [f"{report.chapter.name}: {report.problem}" for report in reports if report.problem]
+    summary = f"{len(rows)} claims, {len(rows) - wrong} as predicted, {wrong} not."
+    return "\n".join([*lines, "", *problems, summary])
+
+
+def all_well(project: Project, reports: tuple[ChapterReport, ...]) -> bool:
+    """Whether every chapter ran and every claim came out as predicted."""
+    rows = claim_rows(project, reports)
+    return all(row.claim.as_expected for row in rows) and all(report.problem is None for report in reports)
+
+
+def statistics(reports: Iterable[ChapterReport]) -> tuple[tuple[str, ...], ...]:
+    """Chapter, profile, time, device and state of each run."""
+    rows = []
+    for report in reports:
+        record = report.run.record
+        if record is None:
+            rows.append((report.chapter.name, "–", "–", "–", "–", "not run"))
+        else:
+            state = "failed" if record.error else "out of date" if report.problem else "done"
+            rows.append((report.chapter.name, record.profile, clock(record.seconds), record.device, record.started, state))
+    return tuple(rows)
+
+
+def _cells(row: ClaimRow) -> tuple[str, ...]:
+    claim = row.claim
+    quantities = (number(value) for value in (claim.predicted, claim.measured, claim.tolerance))
+    return (row.chapter.name, claim.name, *quantities, row.verdict, row.device)
+
+
+def _device(project: Project, chapter: Chapter, claim: Claim) -> str:
+    precision = f"{claim.device}, {claim.dtype}"
+    return precision if ran_on_gpu(project, chapter, claim) else f"{precision}; not confirmed on a GPU"
