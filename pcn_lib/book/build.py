@@ -54,7 +54,7 @@ def _complains(line: str) -> bool:
 def _inputs(project: Project, profile: str) -> str:
     """A digest of everything the pages show: their sources, the machinery, and the runs."""
     files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(set(_sources(project)))}
-    states = [(state.chapter.name, state.problem, state.run.record and state.run.record.started) for state in chapter_reports(project, profile)]
+    states = [state.identity for state in chapter_reports(project, profile)]
     return fingerprint.digest(profile, files, states, fingerprint.versions())
 
 

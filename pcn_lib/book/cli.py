@@ -47,7 +47,9 @@ def build(options: argparse.Namespace) -> int:
     project = find_project()
     print("Building the pages ...", flush=True)
     done = build_book(project, options.profile)
-    print(f"Built {project.pages}." if done else "Nothing has changed since the last build: pages are left as they are.")
+    print(
+        f"Built {project.pages}." if done else "Nothing has changed since the last build: the pages stay as they are."
+    )
     return DONE
 
 
@@ -66,9 +68,9 @@ def check_notebooks(options: argparse.Namespace) -> int:
     from pcn_lib.book.format import violations
 
     project = find_project()
-    found = [(chapter.name, problem) for chapter in _chosen(project, options.chapters) for problem in violations(chapter.path)]
-    for name, problem in found:
-        print(f"{name}: {problem}")
+    chosen = _chosen(project, options.chapters)
+    found = [f"{chapter.name}: {problem}" for chapter in chosen for problem in violations(chapter.path)]
+    print("\n".join(found) or f"{len(chosen)} chapters are in the committed form.")
     return FAILED if found else DONE
 
 
@@ -105,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pcn", description="Run the book's chapters and render its pages.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     profile = argparse.ArgumentParser(add_help=False)
-    profile.add_argument("--profile", choices=PROFILES, default="quick", help="size of the experiments (default: quick)")
+    profile.add_argument("--profile", choices=PROFILES, default="quick", help="size of the run (default: quick)")
     chapters = argparse.ArgumentParser(add_help=False)
     chapters.add_argument("chapters", nargs="*", metavar="CHAPTER", help="name, with or without number (default: all)")
 
@@ -130,7 +132,7 @@ def _add(commands, name: str, command, sentence: str, *parents) -> argparse.Argu
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="set a parameter")
-    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to compute (default: auto)")
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to compute")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters to run at once (default: 1)")
     parser.add_argument("--force", action="store_true", help="run again even what is up to date")
 

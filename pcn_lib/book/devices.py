@@ -45,7 +45,7 @@ def probe(wanted: str) -> Device:
     lines = process.stdout.strip().splitlines()
     if process.returncode or not lines:
         last = (process.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BookError(f"JAX does not start here ({last}): check JAX_PLATFORMS and the installation with `pcn doctor`.")
+        raise BookError(f"JAX does not start here ({last}): look at JAX_PLATFORMS and at the installed jax.")
     answer = json.loads(lines[-1])
     if "error" in answer:
         raise UsageError(

@@ -16,7 +16,7 @@ from pcn_lib.book.project import Chapter, Project
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "matplotlib", "scikit-learn", "mlxtend", "papermill")
 # Settings from outside that change numbers without changing any file.
-ENVIRONMENT = ("JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION", "JAX_PLATFORMS", "XLA_FLAGS", "PCN_DATA", "PCN_OFFLINE")
+ENVIRONMENT = ("JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION", "JAX_PLATFORMS", "XLA_FLAGS")
 LIBRARY = Path(pcn_lib.__file__).parent
 
 

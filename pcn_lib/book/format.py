@@ -58,7 +58,8 @@ def _forbidden(node: ast.AST) -> Iterator[str]:
         case ast.ClassDef(name=name):
             yield f"defines class {name}: classes belong in the library"
         case ast.FunctionDef(name=name, lineno=first, end_lineno=last) if last - first + 1 > MAX_FUNCTION_LINES:
-            yield f"defines {name} over {last - first + 1} lines, and {MAX_FUNCTION_LINES} are allowed: move it into the library"
+            lines = last - first + 1
+            yield f"defines {name} in {lines} lines, and {MAX_FUNCTION_LINES} are allowed: move it into the library"
         case ast.Name(id="plt" | "rcParams" as name) | ast.Attribute(attr="rcParams" as name):
             yield f"uses {name}: plotting settings belong to pcn_lib.figures"
 

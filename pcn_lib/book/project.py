@@ -94,7 +94,9 @@ class Project:
             path = self.root / f"{name}{suffix}"
             if path.is_file():
                 return path
-        raise BookError(f"_toc.yml names '{name}', but there is no {name}.ipynb or {name}.md: write it or remove the entry.")
+        raise BookError(
+            f"_toc.yml names '{name}', but there is no such .ipynb or .md file: write it or remove the entry."
+        )
 
 
 def find_project(start: Path | None = None) -> Project:
@@ -103,7 +105,7 @@ def find_project(start: Path | None = None) -> Project:
     for folder in (here, *here.parents):
         if (folder / "_toc.yml").is_file() and (folder / "_config.yml").is_file():
             return Project(folder)
-    raise BookError(f"{here} is not inside the book, which this command needs: change to the folder that holds _toc.yml.")
+    raise BookError(f"{here} is not inside the book, which this command needs: go to the folder that holds _toc.yml.")
 
 
 def _files(entry: dict | list) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """What a run leaves behind: _run/<profile>/<chapter>/ with the executed notebook, its claims and this record.
 
-    run.json        how it ran: profile, parameters, device, versions, seconds, key
-    executed.ipynb  the executed notebook, or failed.ipynb where a cell raised
-    claims.json     the claims the chapter asserted
+run.json        how it ran: profile, parameters, device, versions, seconds, key
+executed.ipynb  the executed notebook, or failed.ipynb where a cell raised
+claims.json     the claims the chapter asserted
 """
 
 import dataclasses

@@ -18,6 +18,12 @@ class ChapterReport:
     run: Run
     problem: str | None
 
+    @property
+    def identity(self) -> tuple[str | None, ...]:
+        """Changes when what the pages show of this run changes."""
+        record = self.run.record
+        return self.chapter.name, self.problem, record and record.started
+
 
 @dataclass(frozen=True)
 class ClaimRow:
@@ -38,7 +44,9 @@ def chapter_report(project: Project, chapter: Chapter, profile: str) -> ChapterR
     if record is None:
         problem = f"This chapter has not been run at profile {profile}, so it shows no results: {again} runs it."
     elif record.error is not None:
-        problem = f"This chapter's run failed and no results are shown. {record.error} (see {run.report.name} in its run folder)"
+        problem = (
+            f"This chapter's run failed, so it shows no results: {record.error} (see {run.report.name} in its run)."
+        )
     elif record.sources != fingerprint.sources(project, chapter):
         problem = f"This chapter's code has changed since it was run, so it shows no results: {again} runs it again."
     return ChapterReport(chapter, run, problem)
@@ -99,7 +107,8 @@ def statistics(reports: Iterable[ChapterReport]) -> tuple[tuple[str, ...], ...]:
             rows.append((report.chapter.name, "–", "–", "–", "–", "not run"))
         else:
             state = "failed" if record.error else "out of date" if report.problem else "done"
-            rows.append((report.chapter.name, record.profile, clock(record.seconds), record.device, record.started, state))
+            measured = (record.profile, clock(record.seconds), record.device, record.started)
+            rows.append((report.chapter.name, *measured, state))
     return tuple(rows)
 
 

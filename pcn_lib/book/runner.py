@@ -203,7 +203,7 @@ def _result(future: Future, job: Job) -> RunRecord:
         return future.result()
     except BrokenProcessPool as broken:
         raise BookError(
-            f"The process running chapter {job.chapter.name} was killed, for which the usual cause is too little memory: "
+            f"The process running chapter {job.chapter.name} was killed, and the usual cause is too little memory: "
             "try a smaller profile or fewer --jobs; chapters that were done stay done."
         ) from broken
 

@@ -29,12 +29,23 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.connect("builder-inited", _serve_mathjax)
     app.connect("env-get-outdated", _outdated)
     app.connect("source-read", _show_run)
+    app.connect("html-page-context", _without_thebe, priority=900)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
 
 
 def _serve_mathjax(app: "Sphinx") -> None:
     if app.builder.format == "html":
         app.config.mathjax_path = copy_mathjax(Path(app.outdir) / "_static")
+
+
+def _without_thebe(app: "Sphinx", page: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
+    """Leave out the scripts of a live-code service that Jupyter Book adds to every page and that needs a network."""
+    scripts = context.get("script_files", [])
+    context["script_files"] = [script for script in scripts if "thebe" not in _script_text(script)]
+
+
+def _script_text(script: Any) -> str:
+    return f"{getattr(script, 'filename', script)} {getattr(script, 'attributes', {})}"
 
 
 def _show_run(app: "Sphinx", docname: str, source: list[str]) -> None:
@@ -56,16 +67,11 @@ def _outdated(app: "Sphinx", env: "BuildEnvironment", added: set, changed: set, 
     """Pages to read again because a run changed: its chapter, and the pages that collect all runs."""
     project = Project(Path(app.srcdir))
     before = getattr(env, "pcn_states", {})
-    now = {app.env.path2doc(str(state.chapter.path)): _state(state) for state in _reports(app, project)}
+    now = {app.env.path2doc(str(state.chapter.path)): state.identity for state in _reports(app, project)}
     env.pcn_states = now
     stale = {document for document, state in now.items() if before.get(document) != state}
     collecting = getattr(env, "pcn_collecting", set()) if stale else set()
     return sorted((stale | collecting) & env.found_docs)
-
-
-def _state(state: report.ChapterReport) -> tuple[str | None, str | None]:
-    record = state.run.record
-    return state.problem, record and record.started
 
 
 def _reports(app: "Sphinx", project: Project) -> tuple[report.ChapterReport, ...]:
@@ -107,14 +113,16 @@ class StatisticsTable(CollectingTable):
 
     def markdown(self, project: Project) -> str:
         reports = self.reports(project)
-        rows = [(_link(project, state.chapter), *row[1:]) for state, row in zip(reports, report.statistics(reports), strict=True)]
+        paired = zip(reports, report.statistics(reports), strict=True)
+        rows = [(_link(project, state.chapter), *row[1:]) for state, row in paired]
         return "\n".join(_table(("chapter", "profile", "minutes", "device", "started (UTC)", "state"), rows))
 
 
 def _claim_row(project: Project, row: report.ClaimRow) -> tuple[str, ...]:
     claim = row.claim
     quantities = (report.number(value) for value in (claim.predicted, claim.measured, claim.tolerance))
-    return (_link(project, row.chapter), f"{claim.statement} ({claim.source})", *quantities, f"**{row.verdict}**", row.device)
+    statement = f"{claim.statement} ({claim.source})"
+    return (_link(project, row.chapter), statement, *quantities, f"**{row.verdict}**", row.device)
 
 
 def _link(project: Project, chapter: Chapter) -> str:
