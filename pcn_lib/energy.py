@@ -1,0 +1,96 @@
+"""Prediction errors, energy and loss: what predictive coding and backpropagation minimise.
+
+    Loss(theta)  = (1/B) sum_i ell(f(x_i), y_i)
+    F(z; theta)  = (1/B) sum_i [ sum_{l<L} 1/2 ||z_l - f_l(z_{l-1})||^2 + lambda ell(f_L(z_{L-1}), y_i) ],   z_0 = x_i
+
+Source: arXiv:2602.07697, section 2.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pcn_lib.network import Activities, Network, predictions
+from pcn_lib.numerics import tree_dot, tree_subtract
+
+#: ell(u, y) of one sample: outputs u and target y to a number.
+Loss = Callable[[Array, Array], Array]
+
+
+def squared_error(u: Float[Array, "*outputs"], y: Float[Array, "*outputs"]) -> Float[Array, ""]:
+    """ell = 1/2 ||y - u||^2."""
+    return jnp.sum((y - u) ** 2) / 2
+
+
+def cross_entropy(u: Float[Array, "*outputs"], y: Float[Array, "*outputs"]) -> Float[Array, ""]:
+    """ell = - y . log softmax(u), classes on the last axis, averaged over any axes before it."""
+    return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(u), axis=-1))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Problem:
+    """A network, a batch, and what is minimised on it; both BP's and PC's objective are made of this.
+
+    Attributes:
+        network: L layers, weights included.
+        x: inputs, axes [batch, ...].
+        y: targets, axes [batch, outputs].
+        loss: ell, one sample's loss.
+        output_precision: lambda, the weight of the loss in the energy.
+
+    Raises:
+        ValueError: x and y of different batch, x of another network, or lambda not positive.
+    """
+
+    network: Network
+    x: Array
+    y: Array
+    loss: Loss = field(default=squared_error, metadata={"static": True})
+    output_precision: float = field(default=1.0, metadata={"static": True})
+
+    def __post_init__(self):
+        if not self.output_precision > 0:
+            raise ValueError(f"output precision lambda = {self.output_precision} given; it must be positive: try 1")
+        # JAX also builds this record around placeholders (axis numbers, None): only arrays are checked.
+        if not all(hasattr(a, "shape") and getattr(a, "ndim", 0) for a in (self.x, self.y)):
+            return
+        if self.x.shape[0] != self.y.shape[0]:
+            raise ValueError(
+                f"{self.x.shape[0]} inputs and {self.y.shape[0]} targets given; each input needs one target: "
+                "pass x and y of the same batch"
+            )
+
+
+def loss(problem: Problem) -> Float[Array, ""]:
+    """Loss(theta), the mean over the batch of ell(f(x_i), y_i): BP's objective."""
+    outputs = jax.vmap(problem.network.sample_forward)(problem.x).output
+    return jnp.mean(jax.vmap(problem.loss)(outputs, problem.y))
+
+
+def prediction_errors(problem: Problem, activities: Activities) -> Activities:
+    """e_l = z_l - f_l(z_{l-1}), laid out as the activities.
+
+    Raises:
+        ValueError: the activities belong to another network or batch.
+    """
+    return tree_subtract(activities, predictions(problem.network, problem.x, activities).activities)
+
+
+def sample_energy(errors: Activities, output: Array, y: Array, problem: Problem) -> Float[Array, ""]:
+    """One sample's energy from its prediction errors and output: sum 1/2 ||e_l||^2 + lambda ell(u, y)."""
+    return tree_dot(errors, errors) / 2 + problem.output_precision * problem.loss(output, y)
+
+
+def energy(problem: Problem, activities: Activities) -> Float[Array, ""]:
+    """F(z; theta), the mean over the batch: PC's objective, for activities and weights alike.
+
+    Raises:
+        ValueError: the activities belong to another network or batch.
+    """
+    predicted = predictions(problem.network, problem.x, activities)
+    errors = tree_subtract(activities, predicted.activities)
+    return jnp.mean(jax.vmap(lambda e, u, y: sample_energy(e, u, y, problem))(errors, predicted.output, problem.y))

@@ -1,0 +1,23 @@
+"""Inference: the activities that minimise the energy, with a certificate.
+
+A solve keeps three things apart: the :class:`~pcn_lib.energy.Problem`, the solver (a frozen
+dataclass with its own tolerances) and the answer, an :class:`Equilibrium` that says how good it is.
+:func:`equilibrate` is the verb; inside ``jit`` call the solver itself.
+"""
+
+from pcn_lib.inference.descent import ActivityDescent
+from pcn_lib.inference.equilibrium import Criterion, Equilibrium, NotAtEquilibrium, Solver, equilibrate
+from pcn_lib.inference.newton import NewtonCG, SweepsThenNewton
+from pcn_lib.inference.sweeps import Sweeps
+
+__all__ = [
+    "ActivityDescent",
+    "Criterion",
+    "Equilibrium",
+    "NewtonCG",
+    "NotAtEquilibrium",
+    "Solver",
+    "Sweeps",
+    "SweepsThenNewton",
+    "equilibrate",
+]

@@ -1,0 +1,56 @@
+"""Gradient descent on the activities: inference as it is usually published."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from pcn_lib.energy import Problem, sample_energy
+from pcn_lib.inference.equilibrium import Criterion, Equilibrium
+from pcn_lib.network import feedforward
+from pcn_lib.numerics import tree_norm, tree_subtract
+
+
+@dataclass(frozen=True)
+class ActivityDescent:
+    """A fixed number of Optax steps on the activities, z <- z - update(dF/dz), from the feedforward pass.
+
+    ``ActivityDescent(optax.sgd(0.3), steps)`` is the published protocol; momentum and Adam are other
+    Optax values.  It stops by count, whatever the residual: the certificate says what that reached.
+    The gradient is that of each sample's own energy, not of the batch mean.
+
+    Attributes:
+        optimiser: the Optax transformation; one instance per solver, so that equal solvers compile once.
+        steps: how many.
+        tolerance: relative norm of dF/dz that the certificate asks for.
+    """
+
+    optimiser: optax.GradientTransformation
+    steps: int
+    tolerance: float = 1e-6
+
+    def __call__(self, problem: Problem) -> Equilibrium:
+        return jax.vmap(self._one, in_axes=(None, 0, 0, 0))(
+            problem, problem.x, problem.y, feedforward(problem.network, problem.x).activities
+        )
+
+    def _one(self, problem: Problem, x: Array, y: Array, start) -> Equilibrium:
+        def energy(z):
+            predicted, output = problem.network.sample_predict(x, z)
+            errors = tree_subtract(z, predicted)
+            return sample_energy(errors, output, y, problem), errors
+
+        def step(_, state):
+            z, memory = state
+            updates, memory = self.optimiser.update(jax.grad(energy, has_aux=True)(z)[0], memory, z)
+            return optax.apply_updates(z, updates), memory
+
+        scale = tree_norm(jax.grad(energy, has_aux=True)(start)[0])
+        z, _ = jax.lax.fori_loop(0, self.steps, step, (start, self.optimiser.init(start)))
+        (value, errors), gradient = jax.value_and_grad(energy, has_aux=True)(z)
+        norm = tree_norm(gradient)
+        residual = jnp.where(norm == 0, norm, norm / scale)
+        criterion = jnp.where(residual <= self.tolerance, Criterion.GRADIENT, Criterion.NONE)
+        return Equilibrium(z, errors, value, residual, jnp.array(self.steps), criterion)

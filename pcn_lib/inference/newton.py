@@ -1,0 +1,180 @@
+"""Newton's method in the prediction errors, and the default solver that ends in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from pcn_lib.energy import Problem
+from pcn_lib.inference.equilibrium import Equilibrium
+from pcn_lib.inference.sample import Answer, Point, Sample, solve_samples
+from pcn_lib.inference.sweeps import GRADIENT_MARGIN, sweep
+from pcn_lib.network import Activities
+from pcn_lib.numerics import tree_axpy, tree_dot, tree_norm, tree_subtract
+
+#: Armijo's sufficient decrease, as everywhere.
+DECREASE = 1e-4
+#: Halvings of a Newton step before it counts as no step at all.
+MAX_HALVINGS = 30
+#: Conjugate-gradient iterations for one Newton step.
+MAX_CG = 100
+
+
+@dataclass(frozen=True)
+class NewtonCG:
+    """Truncated Newton on E(e): conjugate gradients on Hessian-vector products, then backtracking.
+
+    The Hessian is the identity plus a term of rank at most K per sample plus the curvature of the
+    activations, so conjugate gradients need few iterations.  A direction of negative curvature ends
+    them with what they have, a descent direction.
+
+    Attributes:
+        tolerance: relative norm of dF/dz.
+        max_steps: Newton steps allowed.
+    """
+
+    tolerance: float = 1e-6
+    max_steps: int = 200
+
+    def __call__(self, problem: Problem) -> Equilibrium:
+        def solve(sample: Sample, start: Point, scale: Array) -> Answer:
+            return newton(sample, start, scale, self.tolerance, self.max_steps)
+
+        return solve_samples(problem, self.tolerance, solve)
+
+
+@dataclass(frozen=True)
+class SweepsThenNewton:
+    """The default: accelerated sweeps while each at least halves the gradient, then Newton-CG.
+
+    Wide networks never reach the second stage; narrow and deep ones leave the first after a sweep or two.
+
+    Attributes:
+        tolerance: relative norm of dF/dz.
+        max_sweeps: sweeps allowed.
+        max_steps: Newton steps allowed.
+    """
+
+    tolerance: float = 1e-6
+    max_sweeps: int = 50
+    max_steps: int = 200
+
+    def __call__(self, problem: Problem) -> Equilibrium:
+        def solve(sample: Sample, start: Point, scale: Array) -> Answer:
+            target = GRADIENT_MARGIN * self.tolerance * scale
+            swept = sweep(sample, start, target, self.max_sweeps, accelerate=True, contraction=0.5)
+            polished = newton(sample, swept.point, scale, self.tolerance, self.max_steps)
+            return polished._replace(steps=swept.steps + polished.steps)
+
+        return solve_samples(problem, self.tolerance, solve)
+
+
+class _State(NamedTuple):
+    point: Point
+    residual: Float[Array, ""]
+    steps: Int[Array, ""]
+    still: Int[Array, ""]
+
+
+#: Newton steps without progress after which a sample counts as stationary.
+STILL_STEPS = 3
+
+
+def newton(sample: Sample, start: Point, scale: Float[Array, ""], tolerance: float, max_steps: int) -> Answer:
+    """Newton steps until the relative norm of dF/dz is within tolerance, or nothing moves any more."""
+    # Relative to what rounding can do to E: a few units in its last place.
+    noise = 8 * jnp.finfo(start.energy.dtype).eps
+
+    def go_on(state: _State) -> Array:
+        return (state.residual > tolerance) & (state.steps < max_steps) & (state.still < STILL_STEPS)
+
+    def body(state: _State) -> _State:
+        old = state.point
+        gradient, hessian = jax.linearize(jax.grad(sample.energy), old.errors)
+        # Forcing term: solve loosely far away, superlinearly near.
+        forcing = jnp.minimum(0.5, jnp.sqrt(state.residual))
+        direction = _conjugate_gradients(hessian, gradient, forcing)
+        errors = _backtrack(sample, old, direction, noise)
+        new = sample.at(errors)
+        still = jnp.where(_unmoved(old, new, noise), state.still + 1, 0)
+        return _State(new, sample.residual(new, scale), state.steps + 1, still)
+
+    first = _State(start, sample.residual(start, scale), jnp.array(0), jnp.array(0))
+    last = jax.lax.while_loop(go_on, body, first)
+    return Answer(last.point, last.steps, last.still >= STILL_STEPS)
+
+
+def _unmoved(old: Point, new: Point, noise: float) -> Array:
+    """Whether neither the energy nor the errors and activities (hence the PC gradient) changed to half precision."""
+    half = jnp.sqrt(noise)
+
+    def small(a, b):
+        return tree_norm(tree_subtract(a, b)) <= half * tree_norm(b)
+
+    energy = jnp.abs(new.energy - old.energy) <= noise * jnp.abs(old.energy)
+    return energy & small(new.errors, old.errors) & small(new.activities, old.activities)
+
+
+class _Search(NamedTuple):
+    solution: Activities
+    remainder: Activities
+    direction: Activities
+    square: Float[Array, ""]
+    steps: Int[Array, ""]
+    curved: Array
+
+
+def _conjugate_gradients(
+    hessian: Callable[[Activities], Activities], gradient: Activities, forcing: Float[Array, ""]
+) -> Activities:
+    """p with ||H p + g|| <= forcing ||g||, or the last descent direction before negative curvature."""
+    downhill = jax.tree.map(jnp.negative, gradient)
+    square = tree_dot(gradient, gradient)
+    target = forcing**2 * square
+
+    def go_on(s: _Search) -> Array:
+        return (s.square > target) & (s.steps < MAX_CG) & s.curved
+
+    def body(s: _Search) -> _Search:
+        image = hessian(s.direction)
+        curvature = tree_dot(s.direction, image)
+        curved = curvature > 0
+        step = jnp.where(curved, s.square / jnp.where(curved, curvature, 1), 0)
+        solution = tree_axpy(step, s.direction, s.solution)
+        remainder = tree_axpy(-step, image, s.remainder)
+        square = jnp.where(curved, tree_dot(remainder, remainder), s.square)
+        direction = tree_axpy(square / s.square, s.direction, remainder)
+        return _Search(solution, remainder, direction, square, s.steps + 1, curved)
+
+    zero = jax.tree.map(jnp.zeros_like, gradient)
+    first = _Search(zero, downhill, downhill, square, jnp.array(0), jnp.array(True))
+    last = jax.lax.while_loop(go_on, body, first)
+    # Negative curvature at the very first direction leaves the steepest descent.
+    none = tree_dot(last.solution, last.solution) == 0
+    return jax.tree.map(lambda p, d: jnp.where(none, d, p), last.solution, downhill)
+
+
+def _backtrack(sample: Sample, old: Point, direction: Activities, noise: float) -> Activities:
+    """e + t p with the first t in 1, 1/2, 1/4, ... that lowers E enough (up to its rounding); e where none does."""
+    slope = tree_dot(old.gradient, direction)
+    slack = noise * jnp.abs(old.energy)
+
+    def rises(t: Array) -> Array:
+        trial = sample.energy(tree_axpy(t, direction, old.errors))
+        # Written so that a NaN energy counts as rising.
+        return ~(trial <= old.energy + DECREASE * t * slope + slack)
+
+    def go_on(state):
+        t, tries, rising = state
+        return rising & (tries < MAX_HALVINGS)
+
+    def body(state):
+        t, tries, _ = state
+        return t / 2, tries + 1, rises(t / 2)
+
+    one = jnp.ones_like(slope)
+    t, _, rising = jax.lax.while_loop(go_on, body, (one, jnp.array(0), rises(one)))
+    return tree_axpy(jnp.where(rising, 0, t), direction, old.errors)

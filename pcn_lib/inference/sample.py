@@ -1,0 +1,106 @@
+"""One sample's energy in the prediction errors, and its certificate.
+
+z <-> e is a bijection with unit Jacobian, and in the errors
+
+    E(e) = sum_l 1/2 ||e_l||^2 + lambda ell(f(e), y),      dE/de_l = e_l - delta_l(e),
+
+where f(e) is the forward pass with e_l added after layer l and delta_l is plain backpropagation
+through it: the equilibrium is the fixed point e = delta(e).  Solvers are written for one sample and
+mapped over the batch, so every sample takes its own decisions and a batch equals its samples one by one.
+
+Source: error variables, Goemaere et al. 2025 (arXiv:2505.20137); fixed point and certificate derived
+here, see the chapter "One sweep is backpropagation".
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from pcn_lib.energy import Problem, sample_energy
+from pcn_lib.inference.equilibrium import Criterion, Equilibrium
+from pcn_lib.network import Activities, zero_errors
+from pcn_lib.numerics import tree_norm, tree_subtract
+
+
+class Point(NamedTuple):
+    """Where a solver stands: errors e, the activities they give, E(e) and dE/de = e - delta(e)."""
+
+    errors: Activities
+    activities: Activities
+    energy: Float[Array, ""]
+    gradient: Activities
+
+
+class Answer(NamedTuple):
+    """Where a solver stopped, after how many steps, and whether it stopped because nothing moved any more."""
+
+    point: Point
+    steps: Int[Array, ""]
+    stationary: Array
+
+
+class Sample(NamedTuple):
+    """One sample (x, y) of a problem, no batch axis anywhere."""
+
+    problem: Problem
+    x: Array
+    y: Array
+
+    def energy(self, errors: Activities) -> Float[Array, ""]:
+        """E(e)."""
+        return self._energy_and_activities(errors)[0]
+
+    def _energy_and_activities(self, errors: Activities) -> tuple[Array, Activities]:
+        activities, output = self.problem.network.sample_forward(self.x, errors)
+        return sample_energy(errors, output, self.y, self.problem), activities
+
+    def at(self, errors: Activities) -> Point:
+        """The point at e: one pass forward, one back."""
+        (energy, activities), gradient = jax.value_and_grad(self._energy_and_activities, has_aux=True)(errors)
+        return Point(errors, activities, energy, gradient)
+
+    def scale(self, feedforward: Point) -> Float[Array, ""]:
+        """||dF/dz|| on the feedforward pass, where only the top layer feels the loss."""
+        return tree_norm(self.problem.network.top(feedforward.gradient))
+
+    def residual(self, point: Point, scale: Float[Array, ""]) -> Float[Array, ""]:
+        """||dF/dz|| / scale; zero where both vanish, for a sample that is fitted exactly.
+
+        dF/dz_l = dE/de_l - J_{l+1}^T dE/de_{l+1}: written in the gradient of E it is free of the
+        cancellation in z_l - f_l(z_{l-1}), which floors near 1e-4 in float32.
+        """
+        network = self.problem.network
+        _, pull_back = jax.vjp(lambda z: network.sample_predict(self.x, z).activities, point.activities)
+        norm = tree_norm(tree_subtract(point.gradient, pull_back(point.gradient)[0]))
+        return jnp.where(norm == 0, norm, norm / scale)
+
+    def certify(self, answer: Answer, scale: Float[Array, ""], tolerance: float) -> Equilibrium:
+        """The answer with its certificate (no batch axis)."""
+        point = answer.point
+        residual = self.residual(point, scale)
+        kinked = jnp.where(answer.stationary, Criterion.STATIONARY, Criterion.NONE)
+        criterion = jnp.where(residual <= tolerance, Criterion.GRADIENT, kinked)
+        return Equilibrium(point.activities, point.errors, point.energy, residual, answer.steps, criterion)
+
+
+def solve_samples(
+    problem: Problem, tolerance: float, solve: Callable[[Sample, Point, Array], Answer]
+) -> Equilibrium:
+    """Map a one-sample solver over the batch, from the feedforward pass, and certify what it returns.
+
+    Args:
+        problem: network, batch and objective.
+        tolerance: relative norm of dF/dz that the certificate asks for.
+        solve: (sample, feedforward point, scale of dF/dz) -> answer.
+    """
+
+    def one(x, y, zero):
+        sample = Sample(problem, x, y)
+        start = sample.at(zero)
+        scale = sample.scale(start)
+        return sample.certify(solve(sample, start, scale), scale, tolerance)
+
+    return jax.vmap(one)(problem.x, problem.y, zero_errors(problem.network, problem.x))

@@ -1,0 +1,249 @@
+"""A network: a sequence of layers, with runs of equal layers stacked and scanned.
+
+Every function of activities serves backpropagation and predictive coding alike: the feedforward
+pass with prediction errors added is BP's forward pass when the errors are zero.
+
+Axes.  Activities and prediction errors are tuples with one entry per block below the readout:
+[batch, ...] for a layer, [batch, layers, ...] for a stack.  The batch comes first everywhere, so
+that one ``vmap`` turns any one-sample function of them into a batched one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, PyTree
+
+from pcn_lib.layers import Layer, draw_dense
+from pcn_lib.numerics import Activation, check_dtype, identity
+from pcn_lib.parameterisation import Parameterisation, Role, Scales
+
+Activities = tuple[Array, ...]
+
+
+class Stack(Layer):
+    """A run of equal, shape-preserving layers, walked by one scan: compile time is flat in depth.
+
+    Attributes:
+        layers: one layer whose parameters carry a leading layer axis.
+    """
+
+    def __init__(self, layers: Layer):
+        self.layers = layers
+
+    @property
+    def linear(self) -> bool:
+        return self.layers.linear
+
+    @property
+    def depth(self) -> int:
+        return jax.tree.leaves(self.layers)[0].shape[0]
+
+    def rates(self, rule: Callable[[Scales], float]) -> PyTree[float]:
+        rates = jax.tree.map(lambda leaf: leaf, self)
+        rates.layers = self.layers.rates(rule)
+        return rates
+
+    def forward(self, z: Array, error: Array | None) -> tuple[Array, Array]:
+        def step(z, layer_and_error):
+            layer, error = layer_and_error
+            return layer.forward(z, error)
+
+        return jax.lax.scan(step, z, (self.layers, error))
+
+    def predict(self, below: Array, activity: Array) -> tuple[Array, Array]:
+        inputs = jnp.concatenate([below[None], activity[:-1]])
+        return self.top(activity), jax.vmap(lambda layer, h: layer(h))(self.layers, inputs)
+
+    def top(self, kept: Array) -> Array:
+        return kept[-1]
+
+    def __call__(self, h: Array) -> Array:
+        return self.forward(h, None)[0]
+
+
+class Pass(NamedTuple):
+    """What a pass through a network gives: activities (or predictions) of every layer, and the output."""
+
+    activities: Activities
+    output: Array
+
+
+class Network(nnx.Module):
+    """Layers l = 1..L from input to output; the last one is the readout, whose output is clamped to y.
+
+    Attributes:
+        blocks: the layers and stacks below the readout, in order.
+        readout: the last layer.
+        input_shape: shape of one sample x.
+    """
+
+    def __init__(self, blocks: tuple[Layer, ...], readout: Layer, input_shape: tuple[int, ...]):
+        if not blocks:
+            raise ValueError("a network of 1 layer given; inference needs at least one hidden layer: use depth >= 2")
+        self.blocks = nnx.data(tuple(blocks))
+        self.readout = readout
+        self.input_shape = tuple(input_shape)
+
+    @property
+    def depth(self) -> int:
+        """L, the number of layers that carry a prediction error or the output."""
+        return sum(block.depth for block in self.blocks) + 1
+
+    @property
+    def linear(self) -> bool:
+        """Whether the whole map is linear, so that closed forms hold."""
+        return all(block.linear for block in self.blocks) and self.readout.linear
+
+    def rates(self, rule: Callable[[Scales], float]) -> PyTree[float]:
+        """The learning-rate factor of every parameter, in the network's own structure."""
+        rates = jax.tree.map(lambda leaf: leaf, self)
+        rates.blocks = nnx.data(tuple(block.rates(rule) for block in self.blocks))
+        rates.readout = self.readout.rates(rule)
+        return rates
+
+    def top(self, activities: Activities) -> Array:
+        """z_{L-1} of one sample: the activity that the readout reads."""
+        return self.blocks[-1].top(activities[-1])
+
+    def sample_forward(self, x: Array, errors: Activities | None = None) -> Pass:
+        """:func:`feedforward` for one sample."""
+        z, activities = x, []
+        for block, error in zip(self.blocks, errors or (None,) * len(self.blocks)):
+            z, kept = block.forward(z, error)
+            activities.append(kept)
+        return Pass(tuple(activities), self.readout(z))
+
+    def sample_predict(self, x: Array, activities: Activities) -> Pass:
+        """:func:`predictions` for one sample."""
+        below, predicted = x, []
+        for block, activity in zip(self.blocks, activities):
+            below, prediction = block.predict(below, activity)
+            predicted.append(prediction)
+        return Pass(tuple(predicted), self.readout(below))
+
+
+def feedforward(network: Network, x: Float[Array, "batch *inputs"], errors: Activities | None = None) -> Pass:
+    """The forward sweep z_l = f_l(z_{l-1}) + e_l; without errors, the feedforward pass h_l.
+
+    The map e -> z is a bijection, and (z_1..z_{L-1}, f_L(z_{L-1})) is what it returns.
+
+    Args:
+        network: L layers.
+        x: inputs, axes [batch, ...].
+        errors: prediction errors e_l laid out as activities; None for zero.
+
+    Raises:
+        ValueError: x or errors do not fit the network.
+    """
+    check_input(network, x)
+    if errors is None:
+        return jax.vmap(network.sample_forward)(x)
+    check_activities(network, x, errors)
+    return jax.vmap(network.sample_forward)(x, errors)
+
+
+def predictions(network: Network, x: Float[Array, "batch *inputs"], activities: Activities) -> Pass:
+    """Every layer's prediction f_l(z_{l-1}) from the activities below it, all layers at once.
+
+    Args:
+        network: L layers.
+        x: inputs z_0, axes [batch, ...].
+        activities: z_1..z_{L-1}.
+
+    Raises:
+        ValueError: x or the activities do not fit the network.
+    """
+    check_input(network, x)
+    check_activities(network, x, activities)
+    return jax.vmap(network.sample_predict)(x, activities)
+
+
+def zero_errors(network: Network, x: Float[Array, "batch *inputs"]) -> Activities:
+    """Prediction errors of the feedforward pass: zeros laid out as activities."""
+    shapes = jax.eval_shape(feedforward, network, x).activities
+    return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+
+def check_input(network: Network, x: Array) -> None:
+    """Refuse inputs that the network cannot read, before anything is compiled."""
+    if x.shape[1:] != network.input_shape:
+        raise ValueError(
+            f"inputs of shape {x.shape} given; this network reads [batch, {', '.join(map(str, network.input_shape))}]: "
+            "reshape x, or build the network with these inputs"
+        )
+
+
+def check_activities(network: Network, x: Array, activities: Activities) -> None:
+    """Refuse activities that belong to another network or another batch."""
+    expected = jax.eval_shape(jax.vmap(network.sample_forward), x).activities
+    given = [getattr(z, "shape", None) for z in activities] if isinstance(activities, tuple) else type(activities)
+    needed = [z.shape for z in expected]
+    if given != needed:
+        raise ValueError(
+            f"activities of shapes {given} given; this network and batch need {needed}: "
+            "take them from feedforward(network, x)"
+        )
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A multilayer perceptron: h_1 = a_1 W_1 x, h_l = tau h_{l-1} + a_l W_l phi(h_{l-1}), f = a_L W_L phi(h_{L-1}).
+
+    Attributes:
+        inputs: D.
+        width: N.
+        depth: L, the number of weight layers (H = L - 1 hidden layers).
+        outputs: K.
+        activation: phi.
+        skips: tau, one-layer skips on the hidden layers.
+
+    Source: arXiv:2602.07697, section 2.
+    """
+
+    inputs: int
+    width: int
+    depth: int
+    outputs: int = 1
+    activation: Activation = identity
+    skips: bool = False
+
+    def __post_init__(self):
+        for name in ("inputs", "width", "outputs"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"{name} = {getattr(self, name)} given; a network needs at least 1: choose {name} >= 1")
+        if not self.depth >= 2:
+            raise ValueError(
+                f"depth = {self.depth} given; inference needs at least one hidden layer: choose depth >= 2 weight layers"
+            )
+
+    def init(self, key: Array, parameterisation: Parameterisation, dtype=jnp.float32) -> Network:
+        """A network with fresh weights.
+
+        Args:
+            key: typed random key; the same key gives the same weights in every dtype.
+            parameterisation: the table of multipliers, variances and rates.
+            dtype: float32 or float64.
+
+        Raises:
+            ValueError: float64 asked for while JAX has it switched off.
+        """
+        dtype = check_dtype(dtype)
+        size = (self.width, self.depth)
+        first, middle, last = jax.random.split(key, 3)
+
+        def dense(key, role, shape, **kind):
+            return draw_dense(key, parameterisation, role, shape, size, dtype=dtype, **kind)
+
+        def hidden(key):
+            square = (self.width, self.width)
+            return dense(key, Role.HIDDEN, square, activation=self.activation, skip=self.skips)
+
+        blocks = [dense(first, Role.INPUT, (self.width, self.inputs))]
+        if self.depth > 2:
+            blocks.append(Stack(jax.vmap(hidden)(jax.random.split(middle, self.depth - 2))))
+        readout = dense(last, Role.OUTPUT, (self.outputs, self.width), activation=self.activation)
+        return Network(tuple(blocks), readout, (self.inputs,))

@@ -1,0 +1,113 @@
+"""Precision, pytree norms and the one table of tolerances.
+
+Precision is a setting of the run, never of a module: :func:`use_float64` is called once, before
+the first array is made, and every array-making function takes its ``dtype`` explicitly.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What rounding allows in one number type.
+
+    Attributes:
+        exact: relative error of one closed form against another (a few hundred roundings).
+        solve: relative gradient norm that an iterative solver can be asked to reach.
+        gradient: relative error of a gradient computed at such an equilibrium.
+    """
+
+    exact: float
+    solve: float
+    gradient: float
+
+
+#: By dtype and kind of device.  Float32 in the prediction errors floors near 1e-7 relative gradient;
+#: a GPU in its default matrix-product precision (TF32) carries only 10 bits of mantissa.
+TOLERANCES = {
+    ("float64", "cpu"): Tolerance(exact=1e-12, solve=1e-10, gradient=1e-8),
+    ("float64", "gpu"): Tolerance(exact=1e-12, solve=1e-10, gradient=1e-8),
+    ("float32", "cpu"): Tolerance(exact=1e-5, solve=1e-6, gradient=1e-4),
+    ("float32", "gpu"): Tolerance(exact=1e-5, solve=1e-6, gradient=1e-4),
+    ("tensorfloat32", "gpu"): Tolerance(exact=5e-3, solve=1e-2, gradient=5e-2),
+}
+
+
+def tolerance(dtype, platform: str | None = None) -> Tolerance:
+    """The row of :data:`TOLERANCES` for a number type on a platform (default: this one's).
+
+    Raises:
+        ValueError: no tolerance is known for the pair.
+    """
+    platform = platform or jax.default_backend()
+    name = dtype if dtype == "tensorfloat32" else jnp.dtype(dtype).name
+    if (name, platform) not in TOLERANCES:
+        known = ", ".join("/".join(pair) for pair in TOLERANCES)
+        raise ValueError(f"no tolerance for {name} on {platform!r}; known: {known}: choose one of these")
+    return TOLERANCES[name, platform]
+
+
+def use_float64() -> None:
+    """Let arrays be float64 from here on (JAX's ``jax_enable_x64``)."""
+    jax.config.update("jax_enable_x64", True)
+
+
+def check_dtype(dtype) -> jnp.dtype:
+    """The dtype, refused where JAX would silently store something narrower.
+
+    Raises:
+        ValueError: float64 asked for while JAX has it switched off, or not a floating type.
+    """
+    dtype = jnp.dtype(dtype)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"dtype {dtype.name} given; weights need a floating type: use float32 or float64")
+    if jax.dtypes.canonicalize_dtype(dtype) != dtype:
+        raise ValueError(
+            f"dtype {dtype.name} given while JAX is limited to 32 bits; "
+            "call pcn_lib.numerics.use_float64() first"
+        )
+    return dtype
+
+
+def tree_dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
+    """Inner product of two pytrees of one structure, summed over every entry."""
+    products = jax.tree.map(lambda u, v: jnp.sum(u * v), a, b)
+    return jax.tree.reduce(jnp.add, products)
+
+
+def tree_norm(tree: PyTree) -> Float[Array, ""]:
+    """Euclidean norm over every entry of a pytree."""
+    return jnp.sqrt(tree_dot(tree, tree))
+
+
+def tree_add(a: PyTree, b: PyTree) -> PyTree:
+    """a + b, leaf by leaf."""
+    return jax.tree.map(jnp.add, a, b)
+
+
+def tree_subtract(a: PyTree, b: PyTree) -> PyTree:
+    """a - b, leaf by leaf."""
+    return jax.tree.map(jnp.subtract, a, b)
+
+
+def tree_axpy(scale: Float[Array, ""] | float, a: PyTree, b: PyTree) -> PyTree:
+    """scale * a + b, leaf by leaf."""
+    return jax.tree.map(lambda u, v: scale * u + v, a, b)
+
+
+def tree_select(condition, a: PyTree, b: PyTree) -> PyTree:
+    """a where the (scalar) condition holds, else b, leaf by leaf."""
+    return jax.tree.map(lambda u, v: jnp.where(condition, u, v), a, b)
+
+
+def identity(h: Array) -> Array:
+    """phi(h) = h: the activation of a linear network."""
+    return h
+
+
+Activation = Callable[[Array], Array]

@@ -1,0 +1,218 @@
+"""Every multiplier, initial variance and learning-rate factor, as numbers from exponents.
+
+A parameterisation is a table: one row per role of a weight (input, hidden, output) and one
+column per quantity.  Standard (SP), neural tangent (NTP), muPC with and without skips and the
+general abcd family are *values* of one frozen dataclass; no other module asks which one is in use.
+
+Source: arXiv:2602.07697, sections 3-5; Yang & Hu 2021 (arXiv:2011.14522) for the abc family;
+Yang et al. 2023 (arXiv:2310.02244) and Bordelon et al. 2023 (arXiv:2309.16620) for the depth exponent.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import jax
+from jaxtyping import Array, Float
+
+
+class Role(Enum):
+    """What a weight does: read the input, map hidden to hidden, or read the output out."""
+
+    INPUT = "input"
+    HIDDEN = "hidden"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True)
+class Power:
+    """constant * fan_in^fan_in * N^width * L^depth, the exponents being this record's fields."""
+
+    constant: float = 1.0
+    fan_in: float = 0.0
+    width: float = 0.0
+    depth: float = 0.0
+
+    def __call__(self, fan_in: int, width: int, depth: int) -> float:
+        # Python floats throughout: a NumPy scalar would promote float32 arrays under x64.
+        return self.constant * float(fan_in) ** self.fan_in * float(width) ** self.width * float(depth) ** self.depth
+
+    def __str__(self) -> str:
+        factors = [f"{self.constant:.4g}"] if self.constant != 1.0 else []
+        for letter, exponent in (("D", self.fan_in), ("N", self.width), ("L", self.depth)):
+            if exponent:
+                factors.append(letter if exponent == 1 else f"{letter}^{exponent:.4g}")
+        return " ".join(factors) or "1"
+
+
+@dataclass(frozen=True)
+class Scales:
+    """One weight's numbers: W ~ variance, used as multiplier * W, trained at eta * rate.
+
+    Attributes:
+        multiplier: a_l of the layer map.
+        variance: sigma^2 of the initial weights.
+        gd_rate: factor on the rate eta under gradient descent.
+        adam_rate: factor on the rate eta under Adam.
+    """
+
+    multiplier: float
+    variance: float
+    gd_rate: float
+    adam_rate: float
+
+
+@dataclass(frozen=True)
+class RoleScales:
+    """One row of the table: :class:`Scales` as powers of fan-in, width and depth."""
+
+    multiplier: Power = Power()
+    variance: Power = Power()
+    gd_rate: Power = Power()
+    adam_rate: Power = Power()
+
+
+@dataclass(frozen=True)
+class Parameterisation:
+    """A parameterisation with output scale gamma_0; ``print`` shows it as its table.
+
+    Attributes:
+        name: as in the paper.
+        input, hidden, output: the rows.
+        gamma_0: output ("richness") scale; already contained in the rows.
+        unit_draw: draws from a distribution of unit variance, ``(key, shape) -> array``.
+    """
+
+    name: str
+    input: RoleScales
+    hidden: RoleScales
+    output: RoleScales
+    gamma_0: float = 1.0
+    unit_draw: Callable = jax.random.normal
+
+    def scales(self, role: Role, *, fan_in: int, width: int, depth: int) -> Scales:
+        """The numbers for one weight of a network of width N and depth L weight layers."""
+        row = getattr(self, role.value)
+        size = (fan_in, width, depth)
+        return Scales(*(power(*size) for power in (row.multiplier, row.variance, row.gd_rate, row.adam_rate)))
+
+    def draw(self, key: Array, shape: tuple[int, ...], scales: Scales, dtype) -> Float[Array, "..."]:
+        """Initial weights of variance ``scales.variance``: drawn in float32, then cast.
+
+        The same key therefore gives the same network in every precision.
+        """
+        weight = math.sqrt(scales.variance) * self.unit_draw(key, shape, "float32")
+        return weight.astype(dtype)
+
+    def __str__(self) -> str:
+        header = ("", "multiplier a", "variance", "GD rate / eta", "Adam rate / eta")
+        rows = [header]
+        for role in Role:
+            row = getattr(self, role.value)
+            rows.append((role.value, *map(str, (row.multiplier, row.variance, row.gd_rate, row.adam_rate))))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
+        return f"{self.name}, gamma_0 = {self.gamma_0:g}   (D: fan-in, N: width, L: weight layers)\n" + "\n".join(lines)
+
+
+def _readout(gamma_0: float, **exponents: float) -> Power:
+    """The readout's multiplier, 1/gamma_0 times powers of its sizes."""
+    if not gamma_0 > 0:
+        raise ValueError(f"output scale gamma_0 = {gamma_0} given; it must be positive: try gamma_0 = 1")
+    return Power(1 / gamma_0, **exponents)
+
+
+def _unit_uniform(key: Array, shape: tuple[int, ...], dtype) -> Array:
+    """U(-sqrt 3, sqrt 3): the uniform distribution of unit variance."""
+    return jax.random.uniform(key, shape, dtype, -math.sqrt(3.0), math.sqrt(3.0))
+
+
+def sp(gamma_0: float = 1.0) -> Parameterisation:
+    """Standard parameterisation: multipliers 1, W ~ N(0, 1/fan_in), readout divided by gamma_0."""
+    row = RoleScales(variance=Power(fan_in=-1))
+    output = RoleScales(multiplier=_readout(gamma_0), variance=Power(fan_in=-1))
+    return Parameterisation("SP", row, row, output, gamma_0)
+
+
+def sp_uniform(gamma_0: float = 1.0) -> Parameterisation:
+    """SP as the authors' code draws it: W ~ U(-1/sqrt(fan_in), 1/sqrt(fan_in)), variance 1/(3 fan_in)."""
+    variance = Power(1 / 3, fan_in=-1)
+    row = RoleScales(variance=variance)
+    output = RoleScales(multiplier=_readout(gamma_0), variance=variance)
+    return Parameterisation("SP (uniform)", row, row, output, gamma_0, _unit_uniform)
+
+
+def ntp(gamma_0: float = 1.0) -> Parameterisation:
+    """Neural tangent parameterisation: a = fan_in^-1/2, readout N^-1/2 / gamma_0, W ~ N(0, 1)."""
+    row = RoleScales(multiplier=Power(fan_in=-0.5))
+    output = RoleScales(multiplier=_readout(gamma_0, fan_in=-0.5))
+    return Parameterisation("NTP", row, row, output, gamma_0)
+
+
+def mupc(gamma_0: float = 1.0) -> Parameterisation:
+    """muPC for networks without skips: a = fan_in^-1/2, readout 1/(gamma_0 N), GD rate eta gamma_0^2 N.
+
+    Source: arXiv:2602.07697; Innocenti et al. 2025 (arXiv:2505.13124).
+    """
+    return _mupc("muPC", gamma_0, depth_exponent=0.0)
+
+
+def mupc_skips(gamma_0: float = 1.0) -> Parameterisation:
+    """muPC for networks with one-layer skips (Depth-muP): hidden multiplier (N L)^-1/2.
+
+    Source: arXiv:2602.07697; Innocenti et al. 2025 (arXiv:2505.13124).
+    """
+    return _mupc("muPC with skips", gamma_0, depth_exponent=0.5)
+
+
+def _mupc(name: str, gamma_0: float, depth_exponent: float) -> Parameterisation:
+    gd_rate, adam_rate = Power(gamma_0**2, width=1), Power(width=-0.5, depth=-depth_exponent)
+    return Parameterisation(
+        name,
+        input=RoleScales(Power(fan_in=-0.5), Power(), gd_rate, adam_rate),
+        hidden=RoleScales(Power(fan_in=-0.5, depth=-depth_exponent), Power(), gd_rate, adam_rate),
+        output=RoleScales(_readout(gamma_0, fan_in=-1), Power(), gd_rate, adam_rate),
+        gamma_0=gamma_0,
+    )
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """The exponents of the abcd family; :func:`abcd` gives the table they stand for.
+
+    Attributes:
+        a_in, a, a_out: multipliers N^-a_in D^-1/2, N^-a L^-alpha and N^-a_out / (gamma_0 N^d).
+        b_in, b, b_out: weight variances N^-b_in, N^-b and N^-b_out.
+        c: gradient-descent rate eta gamma_0^2 N^-c.
+        d: extra readout exponent; 0 lazy, 1/2 feature learning.
+        alpha: depth exponent of the hidden multiplier.
+    """
+
+    a_in: float = 0.0
+    a: float = 0.5
+    a_out: float = 0.5
+    b_in: float = 0.0
+    b: float = 0.0
+    b_out: float = 0.0
+    c: float = -1.0
+    d: float = 0.5
+    alpha: float = 0.0
+
+
+def abcd(exponents: Exponents = Exponents(), gamma_0: float = 1.0) -> Parameterisation:
+    """The abcd parameterisation; its defaults are muPC without skips.
+
+    Adam's rate is left at eta: the family is stated for gradient descent.
+
+    Source: arXiv:2602.07697, section 3.
+    """
+    e = exponents
+    gd_rate = Power(gamma_0**2, width=-e.c)
+    return Parameterisation(
+        f"abcd (d = {e.d:g}, c = {e.c:g})",
+        input=RoleScales(Power(fan_in=-0.5, width=-e.a_in), Power(width=-e.b_in), gd_rate),
+        hidden=RoleScales(Power(width=-e.a, depth=-e.alpha), Power(width=-e.b), gd_rate),
+        output=RoleScales(_readout(gamma_0, width=-e.a_out - e.d), Power(width=-e.b_out), gd_rate),
+        gamma_0=gamma_0,
+    )

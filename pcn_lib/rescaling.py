@@ -1,0 +1,169 @@
+"""The rescaling S = I/lambda + M, M = sum_l P_l P_l^T, and what it gives in closed form.
+
+P_l = df/dz_l (K x N) is the Jacobian of the output with respect to the activities of layer l.  For a deep
+linear network with squared error the output is affine in the prediction errors, f + sum_l P_l e_l, so
+
+    e_l* = P_l^T S^{-1} r,      F* = (1/2B) sum_i r_i^T S^{-1} r_i,      r = y - f(x),
+
+and no matrix larger than K x N is ever formed.
+
+Source: Innocenti et al. 2024 (NeurIPS 37); arXiv:2602.07697, section 2; expected values derived here,
+see the chapter "The equilibrated energy of a deep linear network".
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import cho_factor, cho_solve
+from jaxtyping import Array, Float
+
+from pcn_lib.energy import Problem, squared_error
+from pcn_lib.inference import Equilibrium
+from pcn_lib.inference.sample import Answer, Point, Sample, solve_samples
+from pcn_lib.network import MLP, Activities, Network
+from pcn_lib.parameterisation import Parameterisation, Role
+
+
+class NotLinear(ValueError):
+    """A closed form was asked of a problem for which it does not hold."""
+
+
+def sample_jacobians(network: Network, x: Float[Array, "*inputs"], errors: Activities) -> Activities:
+    """P_1..P_{L-1} of one sample, at the given prediction errors, by K passes back.
+
+    For an MLP these are the row products P_{L-1} = a_L W_L, P_{l-1} = tau P_l + a_l P_l W_l, at a cost
+    of O(L K N^2).
+
+    Args:
+        network: L layers.
+        x: one sample.
+        errors: its prediction errors; P_l is evaluated on the forward pass that they perturb.
+
+    Returns:
+        The Jacobians laid out as activities, with the K outputs as a new first axis.
+    """
+    output, pull_back = jax.vjp(lambda e: network.sample_forward(x, e).output.ravel(), errors)
+    return jax.vmap(lambda cotangent: pull_back(cotangent)[0])(jnp.eye(output.size, dtype=output.dtype))
+
+
+def gram(jacobians: Activities) -> Float[Array, "outputs outputs"]:
+    """M = sum_l P_l P_l^T of one sample."""
+    rows = [P.reshape(P.shape[0], -1) for P in jacobians]
+    return sum(P @ P.T for P in rows)
+
+
+def _zero_sample(network: Network, dtype) -> tuple[Array, Activities]:
+    """A zero input and zero errors: where the Jacobians of a linear network may be evaluated as well as anywhere."""
+    x = jnp.zeros(network.input_shape, dtype)
+    shapes = jax.eval_shape(network.sample_forward, x).activities
+    return x, jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+
+def linear_jacobians(network: Network) -> Activities:
+    """P_1..P_{L-1} of a linear network, the same for every sample; axes [K, ...] per block.
+
+    Raises:
+        NotLinear: the network has an activation that is not the identity.
+    """
+    if not network.linear:
+        raise NotLinear(
+            "a network with a nonlinear activation given; this closed form needs activation=identity: "
+            "use sample_jacobians for a linearisation, or equilibrate with SweepsThenNewton"
+        )
+    dtype = jax.tree.leaves(network)[0].dtype
+    return sample_jacobians(network, *_zero_sample(network, dtype))
+
+
+def rescaling(network: Network, output_precision: float = 1.0) -> Float[Array, "outputs outputs"]:
+    """S = I/lambda + sum_l P_l P_l^T of a linear network.
+
+    Raises:
+        NotLinear: the network is not linear.
+    """
+    M = gram(linear_jacobians(network))
+    return jnp.eye(M.shape[0], dtype=M.dtype) / output_precision + M
+
+
+def sample_rescalings(problem: Problem) -> Float[Array, "batch outputs outputs"]:
+    """S of every sample, with P_l evaluated on the feedforward pass; any activation.
+
+    For N >> L, (1/2B) sum_i r_i^T S_i^{-1} r_i is F* to first order in L/N.
+    """
+    network = problem.network
+    dtype = jax.tree.leaves(network)[0].dtype
+    _, zero = _zero_sample(network, dtype)
+    M = jax.vmap(lambda x: gram(sample_jacobians(network, x, zero)))(problem.x)
+    return jnp.eye(M.shape[-1], dtype=M.dtype)[None] / problem.output_precision + M
+
+
+def _check_closed_form(problem: Problem) -> None:
+    if problem.loss is not squared_error:
+        raise NotLinear(
+            "a loss other than the squared error given; S^{-1} r is the squared error's closed form: "
+            "use moreau_energy, or equilibrate with SweepsThenNewton"
+        )
+
+
+def equilibrated_energy(problem: Problem) -> Float[Array, ""]:
+    """F* = (1/2B) sum_i r_i^T S^{-1} r_i of a deep linear network; differentiable in the weights.
+
+    Source: Innocenti et al. 2024; arXiv:2602.07697, section 2.
+
+    Raises:
+        NotLinear: the network is not linear or the loss is not the squared error.
+    """
+    _check_closed_form(problem)
+    S = rescaling(problem.network, problem.output_precision)
+    outputs = jax.vmap(problem.network.sample_forward)(problem.x).output
+    r = problem.y - outputs
+    return jnp.mean(jnp.sum(r.T * cho_solve(cho_factor(S), r.T), axis=0)) / 2
+
+
+@dataclass(frozen=True)
+class LinearExact:
+    """The exact equilibrium of a deep linear network, e_l = P_l^T S^{-1} r and one forward sweep.
+
+    A solver like the others: its certificate is measured, not assumed.
+
+    Attributes:
+        tolerance: relative norm of dF/dz that the certificate asks for.
+    """
+
+    tolerance: float = 1e-6
+
+    def __call__(self, problem: Problem) -> Equilibrium:
+        _check_closed_form(problem)
+        jacobians = linear_jacobians(problem.network)
+        M = gram(jacobians)
+        factor = cho_factor(jnp.eye(M.shape[0], dtype=M.dtype) / problem.output_precision + M)
+
+        def solve(sample: Sample, start: Point, scale: Array) -> Answer:
+            r = sample.y - problem.network.sample_forward(sample.x).output
+            w = cho_solve(factor, r)
+            errors = jax.tree.map(lambda P: jnp.tensordot(w, P, axes=1), jacobians)
+            return Answer(sample.at(errors), jnp.array(1), jnp.array(False))
+
+        return solve_samples(problem, self.tolerance, solve)
+
+
+def expected_rescaling(mlp: MLP, parameterisation: Parameterisation) -> float:
+    """The number m with E[S] - I = m I at initialisation (lambda = 1), exact at every width.
+
+    The readout gives E[P_{L-1} P_{L-1}^T] = a_L^2 sigma_L^2 N I, and every hidden layer multiplies
+    it by tau + a^2 sigma^2 N: a geometric sum over the L - 1 hidden layers.
+
+    Source: derived here, see the chapter "The equilibrated energy of a deep linear network".
+
+    Args:
+        mlp: a linear MLP; its sizes and skips matter, not its activation.
+        parameterisation: multipliers and variances.
+    """
+    size = dict(fan_in=mlp.width, width=mlp.width, depth=mlp.depth)
+
+    def gain(role: Role) -> float:
+        scales = parameterisation.scales(role, **size)
+        return scales.multiplier**2 * scales.variance * mlp.width
+
+    growth = float(mlp.skips) + gain(Role.HIDDEN)
+    return gain(Role.OUTPUT) * sum(growth**hidden for hidden in range(mlp.depth - 1))

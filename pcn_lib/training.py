@@ -1,0 +1,160 @@
+"""Many steps of predictive coding and backpropagation side by side, in one compiled loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from operator import attrgetter
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from pcn_lib.energy import Problem, loss
+from pcn_lib.gradients import GradientComparison, compare, loss_and_bp_gradient, pc_gradient
+from pcn_lib.inference import Equilibrium, Solver
+from pcn_lib.network import Network, check_input
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class GradientDescent:
+    """Gradient descent at the parameterisation's rates: eta times the layer's ``gd_rate``.
+
+    Attributes:
+        rate: eta, the base rate.
+    """
+
+    rate: float | Array
+
+    def transformation(self, network: Network) -> optax.GradientTransformation:
+        """The Optax transformation for this network."""
+        return optax.chain(optax.sgd(self.rate), scale_by_layer(network.rates(attrgetter("gd_rate"))))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Adam:
+    """Adam at the parameterisation's rates: eta times the layer's ``adam_rate``.
+
+    Attributes:
+        rate: eta, the base rate.
+    """
+
+    rate: float | Array
+
+    def transformation(self, network: Network) -> optax.GradientTransformation:
+        """The Optax transformation for this network."""
+        return optax.chain(optax.adam(self.rate), scale_by_layer(network.rates(attrgetter("adam_rate"))))
+
+
+Optimiser = GradientDescent | Adam
+
+
+def scale_by_layer(rates: PyTree[float]) -> optax.GradientTransformation:
+    """Multiply every update by its parameter's learning-rate factor."""
+    return optax.stateless(lambda updates, _: jax.tree.map(lambda rate, update: rate * update, rates, updates))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class History:
+    """What was measured before each update, every entry with a leading [steps] axis.
+
+    Attributes:
+        energy: F*, predictive coding's objective on its own weights.
+        pc_loss: Loss on predictive coding's weights.
+        bp_loss: Loss on backpropagation's weights.
+        comparison: predictive coding's gradient against backpropagation's, each on its own weights.
+        residual: largest relative norm of dF/dz over the batch.
+        converged: whether every sample's certificate held.
+        inference_steps: most iterations over the batch.
+        probe: whatever else was asked for.
+    """
+
+    energy: Float[Array, "*steps"]
+    pc_loss: Float[Array, "*steps"]
+    bp_loss: Float[Array, "*steps"]
+    comparison: GradientComparison
+    residual: Float[Array, "*steps"]
+    converged: Bool[Array, "*steps"]
+    inference_steps: Int[Array, "*steps"]
+    probe: PyTree = None
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Training:
+    """Where two trainings from one initialisation ended, and what was measured on the way."""
+
+    pc: Network
+    bp: Network
+    history: History
+
+
+#: Extra measurements: (problem at PC's weights, its equilibrium, problem at BP's weights) -> pytree.
+Probe = Callable[[Problem, Equilibrium, Problem], PyTree]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to train, and how inference is done.
+
+    Attributes:
+        steps: weight updates.
+        solver: reaches the equilibrium before each of them.
+        probe: extra measurements at each step; None for none.
+    """
+
+    steps: int
+    solver: Solver
+    probe: Probe | None = field(default=None)
+
+    def __post_init__(self):
+        if not self.steps >= 1:
+            raise ValueError(f"steps = {self.steps} given; training needs at least 1: choose steps >= 1")
+
+
+def train(problem: Problem, optimiser: Optimiser, schedule: Schedule) -> Training:
+    """Train two copies of the network on one batch, one by predictive coding and one by backpropagation.
+
+    Both start from ``problem.network`` and see the same batch; at each step PC descends dF/dtheta at the
+    equilibrium of its own weights, BP descends grad Loss of its own.  One scan: compile time does not grow
+    with the number of steps or with depth, and nothing is kept but the :class:`History`.
+
+    Raises:
+        ValueError: x of another network.
+    """
+    check_input(problem.network, problem.x)
+    return _train(problem, optimiser, schedule)
+
+
+@partial(jax.jit, static_argnames="schedule")
+def _train(problem: Problem, optimiser: Optimiser, schedule: Schedule) -> Training:
+    transformation = optimiser.transformation(problem.network)
+
+    def update(network, gradient, memory):
+        updates, memory = transformation.update(gradient, memory, network)
+        return optax.apply_updates(network, updates), memory
+
+    def step(state, _):
+        (pc, pc_memory), (bp, bp_memory) = state
+        pc_problem, bp_problem = replace(problem, network=pc), replace(problem, network=bp)
+        equilibrium = schedule.solver(pc_problem)
+        pc_grad = pc_gradient(pc_problem, equilibrium)
+        bp_loss, bp_grad = loss_and_bp_gradient(bp_problem)
+        measured = History(
+            energy=equilibrium.energy,
+            pc_loss=loss(pc_problem),
+            bp_loss=bp_loss,
+            comparison=compare(pc_grad, bp_grad),
+            residual=jnp.max(equilibrium.residual),
+            converged=equilibrium.converged,
+            inference_steps=jnp.max(equilibrium.steps),
+            probe=schedule.probe and schedule.probe(pc_problem, equilibrium, bp_problem),
+        )
+        return (update(pc, pc_grad, pc_memory), update(bp, bp_grad, bp_memory)), measured
+
+    start = (problem.network, transformation.init(problem.network))
+    ((pc, _), (bp, _)), history = jax.lax.scan(step, (start, start), length=schedule.steps)
+    return Training(pc, bp, history)
