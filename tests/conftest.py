@@ -1,5 +1,7 @@
 """Settings of every test: double precision, strict promotion, checked shapes, GPU tests only where a GPU is."""
 
+from pathlib import Path
+
 import jax
 import pytest
 from jaxtyping import install_import_hook
@@ -29,6 +31,9 @@ CHECKED = (
 # Every annotated shape is checked at run time; this must come before the first import of pcn_lib.
 install_import_hook([f"pcn_lib.{module}" for module in CHECKED], "beartype.beartype")
 
+from pcn_lib.book.project import Project  # noqa: E402 - after the import hook
+from pcn_lib.book.runner import Request, run_chapters  # noqa: E402
+
 
 def has_gpu() -> bool:
     try:
@@ -42,3 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if marked and not has_gpu():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="no GPU on this machine"))
+
+
+@pytest.fixture(scope="session")
+def smoke_runs() -> Project:
+    """The book with every chapter run at the smallest size; runs that are up to date are used again."""
+    project = Project(Path(__file__).parents[1])
+    run_chapters(project, project.chapters(), Request(profile="smoke", jobs=2))
+    return project

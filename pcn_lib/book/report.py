@@ -44,9 +44,9 @@ def chapter_report(project: Project, chapter: Chapter, profile: str) -> ChapterR
     if record is None:
         problem = f"This chapter has not been run at profile {profile}, so it shows no results: {again} runs it."
     elif record.error is not None:
-        problem = (
-            f"This chapter's run failed, so it shows no results: {record.error} (see {run.report.name} in its run)."
-        )
+        # As code, so that nothing in a message from Python is read as Markdown.
+        error = record.error.replace("`", "'")
+        problem = f"This chapter's run failed, so it shows no results: `{error}` (see {run.report.name} in its run)."
     elif record.sources != fingerprint.sources(project, chapter):
         problem = f"This chapter's code has changed since it was run, so it shows no results: {again} runs it again."
     return ChapterReport(chapter, run, problem)

@@ -178,11 +178,11 @@ def _completed(waiting: list[Job], workers: int, progress: Progress) -> Iterator
         for future in _as_completed(futures, workers, progress):
             yield futures[future], _result(future, futures[future])
     except BaseException:
+        progress.event("Stopping ...")
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in multiprocessing.active_children():
             worker.terminate()
             worker.join()
-        progress.close()
         raise
     pool.shutdown()
 

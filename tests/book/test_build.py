@@ -1,0 +1,69 @@
+import json
+
+import pytest
+from bs4 import BeautifulSoup
+
+from pcn_lib.book import runner
+from pcn_lib.book.build import build_book, clean
+from pcn_lib.book.devices import Device
+from pcn_lib.book.project import BookError, Project
+from pcn_lib.book.runner import Request, run_chapters
+from tests.book.conftest import chapter_text
+
+
+def page(book: Project, name: str) -> str:
+    return BeautifulSoup((book.pages / "chapters" / f"{name}.html").read_text(), "html.parser").article.text
+
+
+def test_pages_show_runs_and_say_where_there_is_none(book: Project, monkeypatch):
+    """One build after another, as an author would: not run, run, prose edited, code edited."""
+    monkeypatch.setattr(runner.devices, "probe", lambda wanted: Device("cpu", "cpu", 1))
+    assert build_book(book, "quick")
+    assert "has not been run at profile quick" in page(book, "01_halves")
+    assert "No chapter has been run yet" in page(book, "report")
+
+    run_chapters(book, book.chapters(), Request())
+    assert build_book(book, "quick")
+    assert "third 0.333" in page(book, "02_thirds") and "has not been run" not in page(book, "02_thirds")
+    assert "profile = 'quick'" not in page(book, "02_thirds")  # the cell that carried the parameters
+    assert "not confirmed on a GPU" in page(book, "report")
+    assert "done" in page(book, "statistics")
+    assert not build_book(book, "quick")  # nothing changed, nothing done
+
+    book.chapter("thirds").path.write_text(chapter_text("Other prose", "print('third', 1 / 3)"))
+    assert build_book(book, "quick")
+    assert "Other prose" in page(book, "02_thirds") and "third 0.333" in page(book, "02_thirds")
+
+    book.chapter("thirds").path.write_text(chapter_text("Thirds", "print('third', 2 / 6)"))
+    assert build_book(book, "quick")
+    assert "code has changed since it was run" in page(book, "02_thirds")
+    assert "third 0.333" not in page(book, "02_thirds")
+    assert "code has changed" in page(book, "report") and "out of date" in page(book, "statistics")
+
+
+def test_a_failed_run_is_never_rendered(book: Project, monkeypatch):
+    monkeypatch.setattr(runner.devices, "probe", lambda wanted: Device("cpu", "cpu", 1))
+    book.chapter("thirds").path.write_text(
+        chapter_text("Thirds", "print('half', 'way')", "raise ValueError('[a](b) `c`')")
+    )
+    run_chapters(book, (book.chapter("thirds"),), Request())
+    assert build_book(book, "quick")
+    assert "half way" not in page(book, "02_thirds")
+    assert "This chapter’s run failed" in page(book, "02_thirds") and "ValueError: [a](b) 'c'" in page(
+        book, "02_thirds"
+    )
+
+
+def test_a_build_that_warns_fails_and_says_what_it_warned_of(book: Project):
+    (book.root / "chapters" / "index.md").write_text("# A small book\n\nSee {ref}`nowhere`.\n")
+    with pytest.raises(BookError, match="(?s)not built cleanly.*nowhere"):
+        build_book(book, "quick")
+
+
+def test_clean_removes_runs_pages_and_caches_and_nothing_else(book: Project):
+    sources = sorted(book.root.rglob("*"))
+    for folder in (book.runs, book.pages, book.cache):
+        folder.mkdir(parents=True)
+        (folder / "made.json").write_text(json.dumps({}))
+    clean(book)
+    assert sorted(book.root.rglob("*")) == sources

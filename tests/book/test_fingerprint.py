@@ -1,0 +1,77 @@
+import pytest
+
+from pcn_lib.book import fingerprint, notebooks
+from pcn_lib.book.project import Project
+from tests.book.conftest import chapter_text
+
+
+def sources(book: Project) -> str:
+    return fingerprint.sources(book, book.chapter("halves"))
+
+
+def rewrite(book: Project, title: str, code: str) -> str:
+    book.chapter("halves").path.write_text(chapter_text(title, code))
+    return sources(book)
+
+
+def test_prose_does_not_change_what_a_run_depends_on_and_code_does(book: Project):
+    before = rewrite(book, "Halves", "1 / 2")
+    assert rewrite(book, "One half", "1 / 2") == before
+    assert rewrite(book, "Halves", "2 / 4") != before
+
+
+def test_a_recorded_result_of_the_chapters_stem_is_part_of_what_it_depends_on(book: Project):
+    before = sources(book)
+    recorded = book.root / "results" / "recorded"
+    recorded.mkdir(parents=True)
+    (recorded / "thirds.json").write_text("{}")
+    assert sources(book) == before
+    (recorded / "halves.json").write_text("{}")
+    assert sources(book) != before
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A library of five modules, of which `top` reaches all but `other`."""
+    root = tmp_path / "pcn_lib"
+    (root / "deep").mkdir(parents=True)
+    modules = {
+        "__init__": "",
+        "low": "",
+        "other": "",
+        "top": "from pcn_lib.deep import part\n",
+        "deep/__init__": "",
+        "deep/part": "from . import near\nfrom ..low import thing\n",
+        "deep/near": "",
+    }
+    for name, source in modules.items():
+        (root / f"{name}.py").write_text(source)
+    (root / "style.mplstyle").write_text("")
+    monkeypatch.setattr(fingerprint, "LIBRARY", root)
+    return root
+
+
+def test_a_chapter_depends_on_the_modules_its_imports_reach_and_on_no_others(book: Project, library):
+    book.chapter("halves").path.write_text(chapter_text("Halves", "from pcn_lib import top"))
+    files = fingerprint.library_files(notebooks.read(book.chapter("halves").path))
+    reached = {path.relative_to(library).as_posix() for path in files}
+    assert reached == {
+        "__init__.py", "top.py", "deep/__init__.py", "deep/part.py", "deep/near.py", "low.py", "style.mplstyle",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["values", "device", "data", "precision", "sources"])
+def test_parameters_device_data_precision_and_sources_each_change_the_key(change, monkeypatch):
+    given = {"sources": "s", "values": {"width": 4}, "device": "cpu", "data": {"digits": "installed"}}
+
+    def key(**changed) -> str:
+        now = given | changed
+        return fingerprint.run_key(now["sources"], now["values"], now["device"], now["data"])
+
+    before = key()
+    assert key() == before
+    if change == "precision":
+        monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", "highest")
+        assert key() != before
+    else:
+        assert key(**{change: {"other": "x"}}) != before

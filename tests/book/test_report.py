@@ -1,0 +1,97 @@
+import dataclasses
+import json
+
+import pytest
+
+from pcn_lib.book import fingerprint, report
+from pcn_lib.book.project import BookError, Project
+from pcn_lib.book.records import Claim, Run, RunRecord, run_of
+from tests.book.conftest import CLAIM
+
+HALF = Claim(**CLAIM)
+
+
+def record(book: Project, **changes) -> RunRecord:
+    values = {
+        "chapter": "01_halves", "profile": "quick", "parameters": {}, "error": None, "seconds": 65.0,
+        "platform": "cpu", "device": "cpu", "started": "2026-01-01T00:00:00+00:00", "versions": {},
+        "sources": fingerprint.sources(book, book.chapter("halves")), "key": "k",
+    }  # fmt: skip
+    return RunRecord(**values | changes)
+
+
+def put(book: Project, record: RunRecord, *claims: Claim) -> Run:
+    run = run_of(book, book.chapter("halves"), record.profile)
+    run.folder.mkdir(parents=True)
+    (run.folder / "run.json").write_text(json.dumps(dataclasses.asdict(record)))
+    (run.folder / "claims.json").write_text(json.dumps([dataclasses.asdict(claim) for claim in claims]))
+    return run
+
+
+def problem(book: Project) -> str | None:
+    return report.chapter_report(book, book.chapter("halves"), "quick").problem
+
+
+def test_a_chapter_that_was_not_run_says_so_and_how_to_run_it(book: Project):
+    assert "has not been run" in problem(book) and "pcn run 01_halves" in problem(book)
+
+
+def test_a_run_of_the_code_as_it_stands_has_no_problem(book: Project):
+    put(book, record(book))
+    assert problem(book) is None
+
+
+def test_a_run_of_other_code_is_not_shown(book: Project):
+    put(book, record(book, sources="of yesterday"))
+    assert "has changed since it was run" in problem(book)
+
+
+def test_a_failed_run_is_named_with_its_error_even_if_the_code_is_the_same(book: Project):
+    put(book, record(book, error="ClaimFailed: a `half` is not 1"))
+    assert "`ClaimFailed: a 'half' is not 1`" in problem(book)
+
+
+def test_a_damaged_record_is_refused_by_name(book: Project):
+    run = put(book, record(book))
+    (run.folder / "run.json").write_text('{"chapter": ')
+    with pytest.raises(BookError, match="run.json is not a run record"):
+        problem(book)
+
+
+@pytest.mark.parametrize(
+    ("holds", "expected_to_fail", "verdict", "as_expected"),
+    [
+        (True, False, "holds", True),
+        (False, False, "FAILS", False),
+        (False, True, "fails, as it should", True),
+        (True, True, "HOLDS, and should fail", False),
+    ],
+)
+def test_a_counterexample_is_right_when_it_fails(holds, expected_to_fail, verdict, as_expected):
+    claim = dataclasses.replace(HALF, holds=holds, expected_to_fail=expected_to_fail)
+    assert report.verdict(claim) == verdict
+    assert claim.as_expected is as_expected
+
+
+def test_a_claim_is_confirmed_on_a_gpu_only_where_a_gpu_run_made_it_too(book: Project):
+    put(book, record(book), HALF)
+    (row,) = report.claim_rows(book, report.chapter_reports(book, "quick"))
+    assert row.device == "cpu, float64; not confirmed on a GPU"
+    put(book, record(book, profile="full", platform="gpu", device="gpu (NVIDIA H200)"), HALF)
+    (row,) = report.claim_rows(book, report.chapter_reports(book, "quick"))
+    assert "not confirmed" not in row.device
+
+
+def test_all_is_well_only_when_every_chapter_ran_and_every_claim_came_out(book: Project):
+    reports = report.chapter_reports(book, "quick")
+    assert not report.all_well(book, reports)  # nothing was run
+    put(book, record(book), HALF)
+    (halves, _) = report.chapter_reports(book, "quick")
+    assert report.all_well(book, (halves,))
+    (halves.run.folder / "claims.json").write_text(json.dumps([CLAIM | {"holds": False}]))
+    assert not report.all_well(book, (halves,))
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.123456, "0.123"), (None, "–"), (12, "12"), (float("nan"), "nan")])
+def test_a_quantity_is_shown_with_three_digits_and_a_missing_one_as_missing(value, text):
+    assert report.number(value) == text

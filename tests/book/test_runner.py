@@ -1,0 +1,100 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pcn_lib.book import runner
+from pcn_lib.book.devices import Device
+from pcn_lib.book.project import Project, UsageError
+from pcn_lib.book.records import run_of
+from pcn_lib.book.runner import Request, run_chapters
+from tests.book.conftest import chapter_text
+
+
+@pytest.fixture(autouse=True)
+def one_device(monkeypatch):
+    """These chapters use no device, so none is looked for."""
+    monkeypatch.setattr(runner.devices, "probe", lambda wanted: Device("cpu", "cpu", 1))
+
+
+def run(book: Project, *names: str, **request):
+    chapters = tuple(book.chapter(name) for name in names) or book.chapters()
+    return run_chapters(book, chapters, Request(**request))
+
+
+def leftovers(book: Project) -> list[Path]:
+    return [path for path in book.runs.rglob("*") if path.name.startswith(".")]
+
+
+def test_a_run_leaves_the_executed_notebook_its_claims_and_a_record_and_is_not_repeated(book, capsys):
+    (record,) = run(book, "halves")
+    folder = run_of(book, book.chapter("halves"), "quick").folder
+    assert sorted(path.name for path in folder.iterdir()) == ["claims.json", "executed.ipynb", "run.json"]
+    assert "[1/1] 01_halves  done" in capsys.readouterr().out
+    assert run(book, "halves") == (record,)
+    assert "nothing to run" in capsys.readouterr().out
+    assert not leftovers(book)
+    assert "outputs" in json.loads(book.chapter("halves").path.read_text())["cells"][-1]
+    assert json.loads(book.chapter("halves").path.read_text())["cells"][-1]["outputs"] == []
+
+
+def test_a_rerun_with_other_parameters_reaches_the_chapter_and_leaves_the_books_run_alone(book):
+    run(book, "halves", profile="smoke", settings=("widths=3,5",))
+    assert run_of(book, book.chapter("halves"), "smoke").record is None
+    executed = run_of(book, book.chapter("halves"), "smoke", {"widths": (3, 5)}).executed()
+    assert executed.cells[-1].outputs[0].text == "profile smoke width None widths (3, 5)\n"
+
+
+def test_an_unknown_parameter_is_refused_before_anything_runs(book):
+    with pytest.raises(UsageError, match="no parameter 'depth'"):
+        run(book, settings=("depth=3",))
+    assert not book.runs.exists()
+
+
+def test_a_failed_chapter_is_kept_as_a_report_and_does_not_stop_the_others(book, capsys):
+    book.chapter("halves").path.write_text(chapter_text("Halves", "print('so far')", "1 / 0"))
+    failed, done = run(book)
+    assert failed.error == "ZeroDivisionError: division by zero" and done.error is None
+    folder = run_of(book, book.chapter("halves"), "quick").folder
+    assert sorted(path.name for path in folder.iterdir()) == ["failed.ipynb", "run.json"]
+    assert "so far" in (folder / "failed.ipynb").read_text()
+    assert str(folder / "failed.ipynb") in capsys.readouterr().out
+
+
+def test_a_chapter_whose_kernel_dies_is_one_sentence(book):
+    book.chapter("halves").path.write_text(chapter_text("Halves", "import os\nos._exit(1)"))
+    (record,) = run(book, "halves")
+    assert record.error.startswith("its kernel died, for which the usual cause is too little memory")
+
+
+@pytest.mark.parametrize("request_", [{"profile": "huge"}, {"jobs": 0}])
+def test_a_request_that_means_nothing_is_refused(request_):
+    with pytest.raises(UsageError):
+        Request(**request_)
+
+
+def test_an_interrupted_run_keeps_what_was_done_and_the_next_one_goes_on_from_there(book, capsys):
+    """The second chapter waits for a file to go away; Ctrl-C comes while it waits."""
+    hold = book.root / "hold"
+    hold.touch()
+    wait = "import os, time\nwhile os.path.exists('hold'):\n    time.sleep(0.05)"
+    book.chapter("thirds").path.write_text(chapter_text("Thirds", "open('waiting', 'w').close()", wait))
+    command = [sys.executable, "-m", "pcn_lib.book.cli", "run"]
+    process = subprocess.Popen(command, cwd=book.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (book.root / "waiting").exists() and process.poll() is None:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "[1/2] 01_halves  done" in out
+    assert "Interrupted: chapters that were done stay done" in err and "Traceback" not in err
+    assert run_of(book, book.chapter("thirds"), "quick").record is None
+    assert not leftovers(book)
+    hold.unlink()
+    assert [record.error for record in run(book)] == [None, None]
+    assert "Running 1 of 2 chapters" in capsys.readouterr().out

@@ -1,0 +1,25 @@
+"""Every chapter runs through Papermill at a small size, is committed in form, and its claims hold."""
+
+from pathlib import Path
+
+import pytest
+
+from pcn_lib.book.format import violations
+from pcn_lib.book.project import Chapter, Project
+from pcn_lib.book.records import run_of
+
+PROJECT = Project(Path(__file__).parents[1])
+CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_is_committed_in_form(chapter: Chapter):
+    assert violations(chapter.path) == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_runs_at_smoke_size_and_what_it_claims_holds(chapter: Chapter, smoke_runs: Project):
+    run = run_of(smoke_runs, chapter, "smoke")
+    assert run.record.error is None, f"{run.record.error}; see {run.report}"
+    assert run.claims, "a chapter asserts at least one claim"
+    assert [claim.name for claim in run.claims if not claim.as_expected] == []

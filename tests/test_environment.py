@@ -1,0 +1,43 @@
+"""Three files say what the book needs; they cannot disagree, and neither can what is installed."""
+
+import importlib.metadata
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+INSTALL = "--editable '.[book,test]'"
+
+EXTRAS = [line for extra in ("book", "test") for line in PROJECT["optional-dependencies"][extra]]
+REQUIRED = {(needed := Requirement(line)).name: needed for line in [*PROJECT["dependencies"], *EXTRAS]}
+
+
+def test_make_and_conda_install_this_package_with_the_same_extras():
+    (pip,) = (entry["pip"] for entry in CONDA if isinstance(entry, dict))
+    assert pip == [INSTALL.replace("'", "")]
+    assert (ROOT / "Makefile").read_text().count(INSTALL) == 1
+
+
+def test_conda_asks_for_the_same_versions_as_the_package():
+    conda = {(needed := Requirement(line)).name: needed for line in CONDA if isinstance(line, str) and line != "pip"}
+    assert str(conda.pop("python").specifier) == PROJECT["requires-python"]
+    assert set(conda) == {"jupyter-book", "jax", "flax", "optax", "matplotlib", "papermill"}
+    assert {name: needed.specifier for name, needed in conda.items()} == {
+        name: REQUIRED[name].specifier for name in conda
+    }
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_what_is_installed_is_what_is_asked_for(name: str):
+    assert importlib.metadata.version(name) in REQUIRED[name].specifier
+
+
+def test_the_library_and_the_package_tell_the_same_version():
+    import pcn_lib
+
+    assert PROJECT["version"] == pcn_lib.__version__

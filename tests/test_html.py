@@ -1,0 +1,117 @@
+"""The rendered pages, built from the chapters' smallest runs: complete, self-contained, with working links."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+from pcn_lib.book.build import build_book
+from pcn_lib.book.doctor import browser
+from pcn_lib.book.project import Project
+
+SOURCES = ("_config.yml", "_toc.yml", "references.bib", "chapters", "_static", "results", "_run/smoke")
+# Elements that fetch what they name as the page opens, and the attribute that names it.
+LOADING = {
+    "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src", "embed": "src",
+    "object": "data", "link": "href",
+}  # fmt: skip
+HEADLESS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--virtual-time-budget=20000", "--dump-dom",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def book(smoke_runs: Project, tmp_path_factory) -> Project:
+    """A copy of the book, rendered."""
+    copy = Project(tmp_path_factory.mktemp("book"))
+    for name in SOURCES:
+        source = smoke_runs.root / name
+        if source.is_dir():
+            shutil.copytree(source, copy.root / name)
+        elif source.is_file():
+            shutil.copy(source, copy.root / name)
+    build_book(copy, "smoke")
+    return copy
+
+
+@pytest.fixture(scope="module")
+def pages(book: Project) -> dict[Path, BeautifulSoup]:
+    return {path: BeautifulSoup(path.read_text(), "html.parser") for path in sorted(book.pages.rglob("*.html"))}
+
+
+def page_of(book: Project, document: Path) -> Path:
+    return book.pages / document.relative_to(book.root).with_suffix(".html")
+
+
+def test_every_entry_of_the_table_of_contents_has_a_page(book: Project, pages):
+    assert [document for document in book.documents() if page_of(book, document) not in pages] == []
+
+
+def test_every_chapter_has_a_figure_with_a_caption_and_a_text_for_those_who_cannot_see_it(book: Project, pages):
+    for chapter in book.chapters():
+        figures = pages[page_of(book, chapter.path)].select("figure.pcn-figure")
+        assert figures, f"{chapter.name} has no figure"
+        for figure in figures:
+            assert figure.figcaption and figure.figcaption.text.strip()
+            assert figure.select_one("img[alt], svg[aria-label], svg title"), (
+                f"{chapter.name}: a figure without alt text"
+            )
+
+
+def test_every_claim_is_on_the_report_page(book: Project, pages):
+    from pcn_lib.book.records import run_of
+
+    rows = pages[book.pages / "chapters" / "report.html"].select("article table tbody tr")
+    assert len(rows) == sum(len(run_of(book, chapter, "smoke").claims) for chapter in book.chapters())
+
+
+def test_no_page_loads_anything_remote(book: Project, pages):
+    for path, page in pages.items():
+        named = [
+            tag.get(LOADING[tag.name], "")
+            for tag in page.find_all(list(LOADING))
+            if "canonical" not in tag.get("rel", ())
+        ]
+        styles = [tag.text for tag in page.find_all("style")]
+        remote = [name for name in named if urlsplit(name).netloc] + [
+            url for style in styles for url in remote_urls(style)
+        ]
+        assert remote == [], path
+        scripts = " ".join(tag.text for tag in page.find_all("script") if not tag.get("src"))
+        assert "http" not in re.sub(r"https?://localhost\S*", "", scripts), path
+    for sheet in book.pages.rglob("*.css"):
+        assert remote_urls(sheet.read_text()) == [], sheet
+
+
+def remote_urls(style: str) -> list[str]:
+    """Addresses elsewhere that a style sheet fetches."""
+    return re.findall(r"(?:url\(|@import)\s*['\"]?((?:https?:)?//[^'\")]+)", style)
+
+
+def test_internal_links_lead_somewhere(book: Project, pages):
+    for path, page in pages.items():
+        for link in page.select("a[href]"):
+            address = urlsplit(link["href"])
+            if address.scheme or address.netloc:
+                continue
+            target = (path.parent / unquote(address.path)).resolve() if address.path else path
+            assert target.exists(), f"{path.name} links to {link['href']}"
+            if address.fragment and target in pages:
+                anchors = pages[target].find_all(attrs={"id": unquote(address.fragment)})
+                assert anchors, f"{path.name} links to {link['href']}, where there is no such place"
+
+
+@pytest.mark.skipif(browser() is None, reason="no headless browser on this machine")
+def test_formulae_are_rendered_by_the_books_own_mathjax(book: Project, pages, tmp_path):
+    with_formulae = [path for path, page in pages.items() if page.select("article .math")]
+    assert with_formulae
+    for path in with_formulae:
+        command = [browser(), *HEADLESS, f"--user-data-dir={tmp_path / path.stem}", path.as_uri()]
+        drawn = BeautifulSoup(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "html.parser")
+        assert drawn.select("article mjx-container"), f"{path.name}: no formula was rendered"
+        assert not drawn.select("article [data-mjx-error]"), f"{path.name}: a formula is not TeX that MathJax knows"
