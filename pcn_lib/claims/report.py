@@ -1,0 +1,159 @@
+"""The table of a chapter's claims: shown, written down, and raised if one fails."""
+
+import html
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pcn_lib.claims.claim import Claim
+from pcn_lib.files import write_atomically
+from pcn_lib.results import device
+from pcn_lib.results.provenance import Provenance, default_dtype
+
+#: Set by the runner: the folder of the chapter's run, where its claims are written.
+RUN_FOLDER = "PCN_RUN_FOLDER"
+
+HEADINGS = ("Claim", "Source", "Predicted", "Measured", "Tolerance", "Verdict")
+CELL = "padding:0.4em 0.7em;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,0.4)"
+# Dark enough for white text in both themes; the verdict is also in words.
+COLOURS = {True: "#1b6e3c", False: "#b3261e"}
+
+
+class ClaimFailed(AssertionError):
+    """A claim of the chapter did not come out as expected; the message says which, and by how much."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A chapter's claims, as a table in a notebook and as text elsewhere.
+
+    Attributes:
+        claims: in the order they were made.
+        device: kind of device the measurements were made on.
+        dtype: number type they were made in.
+    """
+
+    claims: tuple[Claim, ...]
+    device: str
+    dtype: str
+
+    def __str__(self) -> str:
+        rows = [HEADINGS, *(_row(claim) for claim in self.claims)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+        lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join((*lines, self.summary))
+
+    @property
+    def summary(self) -> str:
+        """How many came out as expected, and where they were measured."""
+        count = sum(claim.as_expected for claim in self.claims)
+        return f"{count} of {len(self.claims)} claims as expected · {self.device} · {self.dtype}"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col" style="{CELL}">{heading}</th>' for heading in HEADINGS)
+        body = "".join(f"<tr>{_html_cells(claim)}</tr>" for claim in self.claims)
+        # The box scrolls, by touch or by keyboard, where the table is wider than the page.
+        return (
+            '<div class="pcn-claims" role="region" aria-label="Claims of this chapter" tabindex="0" '
+            'style="overflow-x:auto;max-width:100%">'
+            '<table style="border-collapse:collapse;width:100%;min-width:42em;font-size:0.9em">'
+            f'<caption style="caption-side:bottom;text-align:left;padding:0.4em 0.7em">{html.escape(self.summary)}'
+            f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+    def as_json(self) -> list[dict]:
+        """What ``claims.json`` holds: one object for each claim."""
+        return [
+            {
+                "name": claim.name,
+                "statement": claim.statement,
+                "source": claim.source,
+                "relation": claim.relation.value,
+                "predicted": claim.predicted,
+                "measured": claim.measured,
+                "tolerance": claim.tolerance,
+                "because": claim.because,
+                "holds": claim.holds,
+                "expected_to_fail": claim.expected_to_fail,
+                "as_expected": claim.as_expected,
+                "device": self.device,
+                "dtype": self.dtype,
+            }
+            for claim in self.claims
+        ]
+
+
+def report(claims: Sequence[Claim], provenance: Provenance | None = None) -> Report:
+    """The chapter's last word: a table that can fail.
+
+    Where the environment variable ``PCN_RUN_FOLDER`` is set, the claims are also written to ``claims.json`` there,
+    whatever the verdict.
+
+    Args:
+        claims: what the chapter asserts.
+        provenance: of the record measured, where that was made elsewhere; by default this process's device and dtype.
+
+    Raises:
+        ClaimFailed: a claim does not come out as expected; the table is shown first.
+        ValueError: no claims, or two of one name.
+    """
+    _check(claims)
+    where = (provenance.device, provenance.dtype) if provenance else (device(), default_dtype())
+    table = Report(tuple(claims), *where)
+    if folder := os.environ.get(RUN_FOLDER):
+        content = json.dumps(table.as_json(), indent=1, ensure_ascii=False) + "\n"
+        write_atomically(Path(folder) / "claims.json", content.encode())
+    failed = [claim for claim in claims if not claim.as_expected]
+    if failed:
+        _show(table)
+        raise ClaimFailed("; ".join(_sentence(claim) for claim in failed))
+    return table
+
+
+def _check(claims: Sequence[Claim]) -> None:
+    names = [claim.name for claim in claims]
+    if not names:
+        raise ValueError("no claims given; a chapter asserts at least one: pass claims(record)")
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"two claims named {', '.join(sorted(twice))} given; names must differ: rename one")
+
+
+def _show(table: Report) -> None:
+    """In a notebook as HTML, elsewhere as text."""
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+        sys.modules["IPython"].display.display(table)
+    else:
+        print(table)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")
+
+
+def _row(claim: Claim) -> tuple[str, ...]:
+    tolerance = _number(claim.tolerance) if claim.tolerance else ""
+    predicted = f"{claim.relation.value} {_number(claim.predicted)}"
+    return claim.name, claim.source, predicted, _number(claim.measured), tolerance, claim.verdict
+
+
+def _html_cells(claim: Claim) -> str:
+    name, source, predicted, measured, tolerance, verdict = map(html.escape, _row(claim))
+    small = "font-size:0.85em;opacity:0.85"
+    badge = (
+        f"background:{COLOURS[claim.as_expected]};color:#fff;border-radius:0.4em;padding:0.1em 0.5em;white-space:nowrap"
+    )
+    named = f'{name}<br><span style="font-weight:normal;{small}">{html.escape(claim.statement)}</span>'
+    allowed = f'{tolerance}<br><span style="{small}">{html.escape(claim.because)}</span>'
+    cells = (source, predicted, measured, allowed, f'<span style="{badge}">{verdict}</span>')
+    row = f'<th scope="row" style="{CELL}">{named}</th>'
+    return row + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
+
+
+def _sentence(claim: Claim) -> str:
+    return (
+        f"{claim.name}: {claim.verdict}: measured {claim.measured:.4g}, predicted {claim.relation.value} "
+        f"{claim.predicted:.4g} (tolerance {claim.tolerance:.2g})"
+    )

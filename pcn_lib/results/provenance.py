@@ -1,0 +1,144 @@
+"""How a result came about: enough to make it again, or to see why it cannot be."""
+
+import dataclasses
+import html
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+PACKAGE = Path(__file__).parents[1]
+DISTRIBUTIONS = ("jax", "jaxlib", "flax", "optax", "numpy")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where numbers come from.
+
+    Attributes:
+        settings: each setting of the run by name, in words.
+        seeds: every seed used.
+        data_set: the data set really used, in words.
+        dtype: the number type of the run, such as ``float64``.
+        matmul_precision: JAX's precision of matrix products, ``default`` where none was chosen.
+        device: the kind of device the numbers were computed on.
+        versions: of Python, of the libraries and of pcn_lib, by name.
+        commit: of the code, empty where it is not in a git repository.
+        dirty: the code differed from that commit.
+        seconds: the computation's wall-clock time.
+        date: when it ended, UTC.
+    """
+
+    settings: tuple[tuple[str, str], ...]
+    seeds: tuple[int, ...]
+    data_set: str
+    dtype: str
+    matmul_precision: str
+    device: str
+    versions: tuple[tuple[str, str], ...]
+    commit: str
+    dirty: bool
+    seconds: float
+    date: str
+
+    def __str__(self) -> str:
+        changes = " with changes" if self.dirty else ""
+        commit = f"commit {self.commit[:10]}{changes}" if self.commit else "no commit known"
+        parts = (
+            f"data: {self.data_set}",
+            f"seeds: {', '.join(map(str, self.seeds)) or 'none'}",
+            f"{self.dtype}, matrix products {self.matmul_precision}",
+            f"device: {self.device}",
+            f"{self.seconds:.1f} s on {self.date}",
+            commit,
+            ", ".join(f"{name} {version}" for name, version in self.versions),
+        )
+        return " · ".join(parts)
+
+    def _repr_html_(self) -> str:
+        return f'<p class="pcn-provenance" style="font-size:0.8em;opacity:0.8">{html.escape(str(self))}</p>'
+
+
+def device() -> str:
+    """The kind of device computations run on here: ``CPU``, or the accelerator's own name."""
+    first = jax.devices()[0]
+    return "CPU" if first.platform == "cpu" else first.device_kind
+
+
+def default_dtype() -> str:
+    """The number type of a fresh floating-point array in this run."""
+    return jnp.zeros(()).dtype.name
+
+
+def provenance(
+    settings: Any, *, seconds: float, data_set: str = "none", seeds: Sequence[int] = (), dtype: str | None = None
+) -> Provenance:
+    """Collects the provenance of a result just computed in this process.
+
+    Args:
+        settings: the frozen dataclass the run was made from.
+        seconds: what the computation took.
+        data_set: the data set really used, in words (``dataset.note``).
+        seeds: every seed used; by default the field ``seed`` or ``seeds`` of the settings.
+        dtype: number type of the computation; by default that of a fresh array.
+    """
+    if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
+        raise TypeError(
+            f"settings of type {type(settings).__name__} given; a frozen dataclass is needed: pass the run's Settings"
+        )
+    fields = [field.name for field in dataclasses.fields(settings)]
+    commit, dirty = _commit()
+    return Provenance(
+        settings=tuple((name, _word(getattr(settings, name))) for name in fields),
+        seeds=tuple(seeds) or _seeds(settings),
+        data_set=data_set,
+        dtype=dtype or default_dtype(),
+        matmul_precision=str(jax.config.jax_default_matmul_precision or "default"),
+        device=device(),
+        versions=_versions(),
+        commit=commit,
+        dirty=dirty,
+        seconds=float(seconds),
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def _word(value: Any) -> str:
+    """A setting in words; a function is known by its name."""
+    return getattr(value, "__name__", None) or str(value)
+
+
+def _seeds(settings: Any) -> tuple[int, ...]:
+    if hasattr(settings, "seeds"):
+        given = settings.seeds
+        return tuple(given) if isinstance(given, Sequence) else tuple(range(given))
+    return (settings.seed,) if hasattr(settings, "seed") else ()
+
+
+def _versions() -> tuple[tuple[str, str], ...]:
+    from pcn_lib import __version__
+
+    libraries = tuple((name, metadata.version(name)) for name in DISTRIBUTIONS)
+    return (("python", platform.python_version()), *libraries, ("pcn_lib", __version__))
+
+
+def _commit() -> tuple[str, bool]:
+    """Commit and whether the code differs from it; empty outside a repository that holds this code."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(PACKAGE), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        # An installed copy may lie in somebody else's repository, which does not track it.
+        git("ls-files", "--error-unmatch", "__init__.py")
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "."))
+    except (OSError, subprocess.SubprocessError):
+        return "", False
