@@ -1,0 +1,95 @@
+"""A finished figure with its caption and its description in words."""
+
+import base64
+import html
+import io
+import re
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+
+from pcn_lib.figures.style import styled
+from pcn_lib.files import write_atomically
+
+#: What :meth:`Picture.save` writes.
+FORMATS = ("svg", "png", "pdf")
+#: CSS pixels to an inch, and the smallest scale at which 11-point text is still read.
+PIXELS, SMALLEST = 96, 0.6
+# The white card keeps dark lines legible on a dark page; a wide figure scrolls on a phone.
+CARD = "margin:1em 0;padding:0.6em;background:#fff;color:#222;border:1px solid rgba(128,128,128,0.35);border-radius:8px"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as a chapter shows it.
+
+    The figure is drawn once, when the picture is made, and closed.
+
+    Attributes:
+        figure: the finished matplotlib figure.
+        caption: what is seen, with data set, sizes and device (see :func:`caption`).
+        alt: the same for who cannot see it: axes, and what the lines do.
+        svg: the drawing.
+
+    Raises:
+        ValueError: no caption or no description.
+    """
+
+    figure: Figure = field(repr=False)
+    caption: str
+    alt: str
+    svg: bytes = field(init=False, repr=False)
+
+    def __post_init__(self):
+        for name in ("caption", "alt"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"picture with an empty {name} given; every figure needs one: say what is seen")
+        object.__setattr__(self, "svg", self._drawn("svg"))
+        pyplot.close(self.figure)
+
+    def _drawn(self, kind: str) -> bytes:
+        buffer = io.BytesIO()
+        # No date in the file: the same record gives the same drawing.
+        dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+        with styled():
+            self.figure.savefig(buffer, format=kind, metadata=dated)
+        return buffer.getvalue()
+
+    def save(self, path: str | PathLike) -> Path:
+        """Write the drawing to ``path``, as its suffix says.
+
+        Raises:
+            ValueError: a suffix other than .svg, .png or .pdf.
+        """
+        path = Path(path)
+        kind = path.suffix.removeprefix(".").lower()
+        if kind not in FORMATS:
+            raise ValueError(
+                f"{path} given; a picture is saved as .{', .'.join(FORMATS)}: choose one of these suffixes"
+            )
+        return write_atomically(path, self.svg if kind == "svg" else self._drawn(kind))
+
+    def _repr_html_(self) -> str:
+        width = round(self.figure.get_figwidth() * PIXELS)
+        source = base64.b64encode(self.svg).decode()
+        return (
+            f'<figure class="pcn-figure" style="{CARD}">'
+            '<div style="overflow-x:auto" tabindex="0" role="group" aria-label="Figure">'
+            f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml;base64,{source}" style="display:block;'
+            f'width:100%;min-width:{round(SMALLEST * width)}px;max-width:{width}px;height:auto;margin:0 auto"></div>'
+            f'<figcaption style="font-size:0.9em;margin-top:0.5em">{html.escape(self.caption)}</figcaption></figure>'
+        )
+
+    def __str__(self) -> str:
+        return f"Figure: {self.caption}"
+
+    __repr__ = __str__
+
+
+def caption(sentence: str, *, data: str, sizes: str, device: str) -> str:
+    """A caption that says what every caption must: ``Sentence. Data: ...; sizes; device.``"""
+    parts = [re.sub(r"\.+$", "", part.strip()) for part in (sentence, data, sizes, device)]
+    return f"{parts[0]}. Data: {parts[1]}; {parts[2]}; {parts[3]}."
