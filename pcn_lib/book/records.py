@@ -15,6 +15,7 @@ from pathlib import Path
 from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
+from pcn_lib.claims import Claim, Relation
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,12 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """One claim as a chapter wrote it to claims.json."""
+class Claimed:
+    """A claim as a run made it: what, on which device and in which number type."""
 
-    name: str
-    statement: str
-    source: str
-    predicted: object
-    measured: object
-    tolerance: object
-    holds: bool
-    expected_to_fail: bool
+    claim: Claim
     device: str
     dtype: str
-
-    @property
-    def as_expected(self) -> bool:
-        return self.holds != self.expected_to_fail
 
 
 @dataclass(frozen=True)
@@ -72,13 +62,12 @@ class Run:
             raise BookError(f"{path} is not a run record ({broken}): delete its folder and run again.") from broken
 
     @property
-    def claims(self) -> tuple[Claim, ...]:
+    def claims(self) -> tuple[Claimed, ...]:
+        """What the chapter asserted, in its order; a run that failed early asserted nothing."""
         path = self.folder / "claims.json"
         if not path.is_file():
             return ()
-        fields = {field.name for field in dataclasses.fields(Claim)}
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(Claim(**{name: entry[name] for name in fields}) for entry in entries)
+        return tuple(_claimed(entry) for entry in json.loads(path.read_text(encoding="utf-8")))
 
     @property
     def notebook(self) -> Path:
@@ -107,12 +96,17 @@ def keep(partial: Path, record: RunRecord, run: Run) -> None:
     os.replace(partial, run.folder)
 
 
-def ran_on_gpu(project: Project, chapter: Chapter, claim: Claim) -> bool:
-    """Whether some run of the chapter, at any profile, confirmed the claim on a GPU."""
+def confirmed_on_gpu(project: Project, chapter: Chapter, name: str) -> bool:
+    """Whether some run of the chapter, at any profile, made the claim of this name on a GPU, and rightly."""
     runs = (run_of(project, chapter, profile) for profile in PROFILES)
     return any(
-        other.name == claim.name and other.as_expected
+        made.claim.name == name and made.claim.as_expected
         for run in runs
         if (record := run.record) and record.platform == "gpu"
-        for other in run.claims
+        for made in run.claims
     )
+
+
+def _claimed(entry: dict) -> Claimed:
+    fields = {field.name: entry[field.name] for field in dataclasses.fields(Claim)}
+    return Claimed(Claim(**fields | {"relation": Relation(entry["relation"])}), entry["device"], entry["dtype"])

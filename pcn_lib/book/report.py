@@ -1,13 +1,13 @@
 """The claims of all chapters, and how their runs went, as rows: for the terminal and for the book's pages."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pcn_lib.book import fingerprint
 from pcn_lib.book.progress import clock
 from pcn_lib.book.project import Chapter, Project
-from pcn_lib.book.records import Claim, Run, ran_on_gpu, run_of
+from pcn_lib.book.records import Claimed, Run, confirmed_on_gpu, run_of
+from pcn_lib.claims import Claim
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,14 @@ class ClaimRow:
 
     chapter: Chapter
     claim: Claim
-    verdict: str
     device: str
+
+    @property
+    def quantities(self) -> tuple[str, str, str]:
+        """Predicted, measured and tolerance, as read by people."""
+        claim = self.claim
+        tolerance = f"{claim.tolerance:.3g}" if claim.tolerance else "–"
+        return f"{claim.relation.value} {claim.predicted:.4g}", f"{claim.measured:.4g}", tolerance
 
 
 def chapter_report(project: Project, chapter: Chapter, profile: str) -> ChapterReport:
@@ -59,23 +65,10 @@ def chapter_reports(project: Project, profile: str) -> tuple[ChapterReport, ...]
 def claim_rows(project: Project, reports: Iterable[ChapterReport]) -> tuple[ClaimRow, ...]:
     """Every claim of every chapter that was run, failed runs included: a claim that failed is why they failed."""
     return tuple(
-        ClaimRow(report.chapter, claim, verdict(claim), _device(project, report.chapter, claim))
+        ClaimRow(report.chapter, made.claim, _device(project, report.chapter, made))
         for report in reports
-        for claim in report.run.claims
+        for made in report.run.claims
     )
-
-
-def verdict(claim: Claim) -> str:
-    if claim.expected_to_fail:
-        return "fails, as it should" if claim.as_expected else "HOLDS, and should fail"
-    return "holds" if claim.holds else "FAILS"
-
-
-def number(value: object) -> str:
-    """A quantity as read by people: three significant digits, text as it is."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "–" if value is None else str(value)
-    return str(value) if isinstance(value, int) else f"{value:.3g}" if math.isfinite(value) else str(value)
 
 
 def terminal(project: Project, reports: tuple[ChapterReport, ...]) -> str:
@@ -113,11 +106,9 @@ def statistics(reports: Iterable[ChapterReport]) -> tuple[tuple[str, ...], ...]:
 
 
 def _cells(row: ClaimRow) -> tuple[str, ...]:
-    claim = row.claim
-    quantities = (number(value) for value in (claim.predicted, claim.measured, claim.tolerance))
-    return (row.chapter.name, claim.name, *quantities, row.verdict, row.device)
+    return (row.chapter.name, row.claim.name, *row.quantities, row.claim.verdict, row.device)
 
 
-def _device(project: Project, chapter: Chapter, claim: Claim) -> str:
-    precision = f"{claim.device}, {claim.dtype}"
-    return precision if ran_on_gpu(project, chapter, claim) else f"{precision}; not confirmed on a GPU"
+def _device(project: Project, chapter: Chapter, made: Claimed) -> str:
+    where = f"{made.device}, {made.dtype}"
+    return where if confirmed_on_gpu(project, chapter, made.claim.name) else f"{where}; not confirmed on a GPU"

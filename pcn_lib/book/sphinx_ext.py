@@ -120,9 +120,8 @@ class StatisticsTable(CollectingTable):
 
 def _claim_row(project: Project, row: report.ClaimRow) -> tuple[str, ...]:
     claim = row.claim
-    quantities = (report.number(value) for value in (claim.predicted, claim.measured, claim.tolerance))
-    statement = f"{claim.statement} ({claim.source})"
-    return (_link(project, row.chapter), statement, *quantities, f"**{row.verdict}**", row.device)
+    statement = f"**{claim.name}.** {claim.statement} ({claim.source})"
+    return (_link(project, row.chapter), statement, *row.quantities, f"**{claim.verdict}**", row.device)
 
 
 def _link(project: Project, chapter: Chapter) -> str:

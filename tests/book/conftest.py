@@ -21,13 +21,15 @@ rate: float = 0.5  # learning rate"""
 CLAIM = {
     "name": "half",
     "statement": "A half is $1/2$",
-    "source": "derived here",
+    "source": "ours",
+    "relation": "≈",
+    "because": "rounding",
     "predicted": 0.5,
     "measured": 0.5,
     "tolerance": 1e-12,
     "holds": True,
     "expected_to_fail": False,
-    "device": "cpu",
+    "device": "CPU",
     "dtype": "float64",
 }
 

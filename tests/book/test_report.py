@@ -1,14 +1,15 @@
 import dataclasses
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from pcn_lib.book import fingerprint, report
 from pcn_lib.book.project import BookError, Project
-from pcn_lib.book.records import Claim, Run, RunRecord, run_of
+from pcn_lib.book.records import Run, RunRecord, run_of
 from tests.book.conftest import CLAIM
 
-HALF = Claim(**CLAIM)
+HALF = [CLAIM]
 
 
 def record(book: Project, **changes) -> RunRecord:
@@ -20,11 +21,11 @@ def record(book: Project, **changes) -> RunRecord:
     return RunRecord(**values | changes)
 
 
-def put(book: Project, record: RunRecord, *claims: Claim) -> Run:
+def put(book: Project, record: RunRecord, claims: Sequence[dict] = ()) -> Run:
     run = run_of(book, book.chapter("halves"), record.profile)
     run.folder.mkdir(parents=True)
     (run.folder / "run.json").write_text(json.dumps(dataclasses.asdict(record)))
-    (run.folder / "claims.json").write_text(json.dumps([dataclasses.asdict(claim) for claim in claims]))
+    (run.folder / "claims.json").write_text(json.dumps(claims))
     return run
 
 
@@ -58,25 +59,10 @@ def test_a_damaged_record_is_refused_by_name(book: Project):
         problem(book)
 
 
-@pytest.mark.parametrize(
-    ("holds", "expected_to_fail", "verdict", "as_expected"),
-    [
-        (True, False, "holds", True),
-        (False, False, "FAILS", False),
-        (False, True, "fails, as it should", True),
-        (True, True, "HOLDS, and should fail", False),
-    ],
-)
-def test_a_counterexample_is_right_when_it_fails(holds, expected_to_fail, verdict, as_expected):
-    claim = dataclasses.replace(HALF, holds=holds, expected_to_fail=expected_to_fail)
-    assert report.verdict(claim) == verdict
-    assert claim.as_expected is as_expected
-
-
 def test_a_claim_is_confirmed_on_a_gpu_only_where_a_gpu_run_made_it_too(book: Project):
     put(book, record(book), HALF)
     (row,) = report.claim_rows(book, report.chapter_reports(book, "quick"))
-    assert row.device == "cpu, float64; not confirmed on a GPU"
+    assert row.device == "CPU, float64; not confirmed on a GPU"
     put(book, record(book, profile="full", platform="gpu", device="gpu (NVIDIA H200)"), HALF)
     (row,) = report.claim_rows(book, report.chapter_reports(book, "quick"))
     assert "not confirmed" not in row.device
@@ -88,10 +74,19 @@ def test_all_is_well_only_when_every_chapter_ran_and_every_claim_came_out(book: 
     put(book, record(book), HALF)
     (halves, _) = report.chapter_reports(book, "quick")
     assert report.all_well(book, (halves,))
-    (halves.run.folder / "claims.json").write_text(json.dumps([CLAIM | {"holds": False}]))
+    (halves.run.folder / "claims.json").write_text(json.dumps([CLAIM | {"measured": 0.6}]))
     assert not report.all_well(book, (halves,))
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.123456, "0.123"), (None, "–"), (12, "12"), (float("nan"), "nan")])
-def test_a_quantity_is_shown_with_three_digits_and_a_missing_one_as_missing(value, text):
-    assert report.number(value) == text
+def test_a_claim_that_must_fail_and_does_counts_as_predicted(book: Project):
+    put(book, record(book), [CLAIM | {"measured": 0.6, "expected_to_fail": True}])
+    (halves, _) = report.chapter_reports(book, "quick")
+    assert report.all_well(book, (halves,))
+    assert "fails, as it should" in report.terminal(book, (halves,))
+
+
+def test_a_claim_that_was_not_measured_is_shown_as_such(book: Project):
+    put(book, record(book), [CLAIM | {"measured": float("nan")}])
+    (halves, _) = report.chapter_reports(book, "quick")
+    assert not report.all_well(book, (halves,))
+    assert "not measured" in report.terminal(book, (halves,))
