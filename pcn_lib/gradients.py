@@ -115,7 +115,7 @@ def compare(a: Network, b: Network) -> GradientComparison:
             "a comparison needs one structure: take both from the same network"
         )
     parts = []
-    for block_a, block_b in zip((*a.blocks, a.readout), (*b.blocks, b.readout)):
+    for block_a, block_b in zip((*a.blocks, a.readout), (*b.blocks, b.readout), strict=True):
         if isinstance(block_a, Stack):
             parts.append(jax.vmap(similarity)(block_a.layers, block_b.layers))
         else:

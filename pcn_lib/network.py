@@ -83,7 +83,7 @@ class Network(nnx.Module):
 
     def __init__(self, blocks: tuple[Layer, ...], readout: Layer, input_shape: tuple[int, ...]):
         if not blocks:
-            raise ValueError("a network of 1 layer given; inference needs at least one hidden layer: use depth >= 2")
+            raise ValueError("a readout and nothing below it given; inference needs a hidden layer: add one")
         self.blocks = nnx.data(tuple(blocks))
         self.readout = readout
         self.input_shape = tuple(input_shape)
@@ -112,7 +112,7 @@ class Network(nnx.Module):
     def sample_forward(self, x: Array, errors: Activities | None = None) -> Pass:
         """:func:`feedforward` for one sample."""
         z, activities = x, []
-        for block, error in zip(self.blocks, errors or (None,) * len(self.blocks)):
+        for block, error in zip(self.blocks, errors or (None,) * len(self.blocks), strict=True):
             z, kept = block.forward(z, error)
             activities.append(kept)
         return Pass(tuple(activities), self.readout(z))
@@ -120,7 +120,7 @@ class Network(nnx.Module):
     def sample_predict(self, x: Array, activities: Activities) -> Pass:
         """:func:`predictions` for one sample."""
         below, predicted = x, []
-        for block, activity in zip(self.blocks, activities):
+        for block, activity in zip(self.blocks, activities, strict=True):
             below, prediction = block.predict(below, activity)
             predicted.append(prediction)
         return Pass(tuple(predicted), self.readout(below))
@@ -214,10 +214,11 @@ class MLP:
     def __post_init__(self):
         for name in ("inputs", "width", "outputs"):
             if not getattr(self, name) >= 1:
-                raise ValueError(f"{name} = {getattr(self, name)} given; a network needs at least 1: choose {name} >= 1")
+                given = getattr(self, name)
+                raise ValueError(f"{name} = {given} given; a network needs at least 1: choose {name} >= 1")
         if not self.depth >= 2:
             raise ValueError(
-                f"depth = {self.depth} given; inference needs at least one hidden layer: choose depth >= 2 weight layers"
+                f"depth = {self.depth} given; inference needs a hidden layer: choose depth >= 2 weight layers"
             )
 
     def init(self, key: Array, parameterisation: Parameterisation, dtype=jnp.float32) -> Network:

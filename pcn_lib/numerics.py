@@ -85,11 +85,6 @@ def tree_norm(tree: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(tree_dot(tree, tree))
 
 
-def tree_add(a: PyTree, b: PyTree) -> PyTree:
-    """a + b, leaf by leaf."""
-    return jax.tree.map(jnp.add, a, b)
-
-
 def tree_subtract(a: PyTree, b: PyTree) -> PyTree:
     """a - b, leaf by leaf."""
     return jax.tree.map(jnp.subtract, a, b)
@@ -98,11 +93,6 @@ def tree_subtract(a: PyTree, b: PyTree) -> PyTree:
 def tree_axpy(scale: Float[Array, ""] | float, a: PyTree, b: PyTree) -> PyTree:
     """scale * a + b, leaf by leaf."""
     return jax.tree.map(lambda u, v: scale * u + v, a, b)
-
-
-def tree_select(condition, a: PyTree, b: PyTree) -> PyTree:
-    """a where the (scalar) condition holds, else b, leaf by leaf."""
-    return jax.tree.map(lambda u, v: jnp.where(condition, u, v), a, b)
 
 
 def identity(h: Array) -> Array:

@@ -112,7 +112,7 @@ class Parameterisation:
             row = getattr(self, role.value)
             rows.append((role.value, *map(str, (row.multiplier, row.variance, row.gd_rate, row.adam_rate))))
         widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         return f"{self.name}, gamma_0 = {self.gamma_0:g}   (D: fan-in, N: width, L: weight layers)\n" + "\n".join(lines)
 
 

@@ -113,4 +113,4 @@ def _refuse_non_finite(problem: Problem) -> None:
     parts = {"inputs x": problem.x, "targets y": problem.y, "weights": problem.network}
     for name, part in parts.items():
         if not all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(part)):
-            raise ValueError(f"NaN or infinity in the {name}; inference needs finite numbers: check where they come from")
+            raise ValueError(f"NaN or infinity in the {name}; inference needs finite numbers: check their source")

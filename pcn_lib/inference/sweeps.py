@@ -35,7 +35,8 @@ class Sweeps:
 
     def __call__(self, problem: Problem) -> Equilibrium:
         def solve(sample: Sample, start: Point, scale: Array) -> Answer:
-            return sweep(sample, start, GRADIENT_MARGIN * self.tolerance * scale, self.max_steps, self.accelerate)
+            target = GRADIENT_MARGIN * self.tolerance * scale
+            return sweep(sample, start, target, self.max_steps, accelerate=self.accelerate)
 
         return solve_samples(problem, self.tolerance, solve)
 
@@ -49,7 +50,13 @@ class _State(NamedTuple):
 
 
 def sweep(
-    sample: Sample, start: Point, target: Float[Array, ""], max_steps: int, accelerate: bool, contraction: float = jnp.inf
+    sample: Sample,
+    start: Point,
+    target: Float[Array, ""],
+    max_steps: int,
+    *,
+    accelerate: bool,
+    contraction: float = jnp.inf,
 ) -> Answer:
     """Sweep until ||dE/de|| <= target, or it fails to shrink by ``contraction`` in one sweep.
 
@@ -77,7 +84,7 @@ def sweep(
 
 
 def _barzilai_borwein(old: Point, new: Point) -> Float[Array, ""]:
-    """s.s / s.y with s the change of e and y that of dE/de: the inverse curvature along s; 1 where it is not positive."""
+    """s.s / s.y, s the change of e and y that of dE/de: the inverse curvature along s; 1 where it is not positive."""
     s, y = tree_subtract(new.errors, old.errors), tree_subtract(new.gradient, old.gradient)
     curvature = tree_dot(s, y)
     safe = jnp.where(curvature > 0, curvature, 1)
