@@ -16,7 +16,8 @@ from pcn_lib.results.provenance import Provenance, default_dtype
 #: Set by the runner: the folder of the chapter's run, where its claims are written.
 RUN_FOLDER = "PCN_RUN_FOLDER"
 
-HEADINGS = ("Claim", "Source", "Predicted", "Measured", "Tolerance", "Verdict")
+#: The verdict comes early: on a phone the last columns are reached by scrolling.
+HEADINGS = ("Claim", "Verdict", "Predicted", "Measured", "Tolerance", "Source")
 CELL = "padding:0.4em 0.7em;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,0.4)"
 # Dark enough for white text in both themes; the verdict is also in words.
 COLOURS = {True: "#1b6e3c", False: "#b3261e"}
@@ -136,18 +137,19 @@ def _number(value: float) -> str:
 def _row(claim: Claim) -> tuple[str, ...]:
     tolerance = _number(claim.tolerance) if claim.tolerance else ""
     predicted = f"{claim.relation.value} {_number(claim.predicted)}"
-    return claim.name, claim.source, predicted, _number(claim.measured), tolerance, claim.verdict
+    return claim.name, claim.verdict, predicted, _number(claim.measured), tolerance, claim.source
 
 
 def _html_cells(claim: Claim) -> str:
-    name, source, predicted, measured, tolerance, verdict = map(html.escape, _row(claim))
+    name, verdict, predicted, measured, tolerance, source = map(html.escape, _row(claim))
     small = "font-size:0.85em;opacity:0.85"
     badge = (
         f"background:{COLOURS[claim.as_expected]};color:#fff;border-radius:0.4em;padding:0.1em 0.5em;white-space:nowrap"
     )
     named = f'{name}<br><span style="font-weight:normal;{small}">{html.escape(claim.statement)}</span>'
-    allowed = f'{tolerance}<br><span style="{small}">{html.escape(claim.because)}</span>'
-    cells = (source, predicted, measured, allowed, f'<span style="{badge}">{verdict}</span>')
+    because = f'<span style="{small}">{html.escape(claim.because)}</span>'
+    allowed = f"{tolerance}<br>{because}" if tolerance else because
+    cells = (f'<span style="{badge}">{verdict}</span>', predicted, measured, allowed, source)
     row = f'<th scope="row" style="{CELL}">{named}</th>'
     return row + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
 

@@ -17,7 +17,7 @@ from pcn_lib.files import write_atomically
 #: What :meth:`Picture.save` writes.
 FORMATS = ("svg", "png", "pdf")
 #: CSS pixels to an inch, and the smallest scale at which 11-point text is still read.
-PIXELS, SMALLEST = 96, 0.6
+PIXELS, SMALLEST = 96, 0.55
 # The white card keeps dark lines legible on a dark page; a wide figure scrolls on a phone.
 CARD = "margin:1em 0;padding:0.6em;background:#fff;color:#222;border:1px solid rgba(128,128,128,0.35);border-radius:8px"
 
