@@ -1,6 +1,8 @@
 """Three files say what the book needs; they cannot disagree, and neither can what is installed."""
 
 import importlib.metadata
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -41,3 +43,23 @@ def test_the_library_and_the_package_tell_the_same_version():
     import pcn_lib
 
     assert PROJECT["version"] == pcn_lib.__version__
+
+
+BOOK_ONLY = ("papermill", "nbformat", "nbclient", "sphinx", "jupyter_book", "sklearn", "mlxtend", "ipykernel")
+WITHOUT_BOOK = f"""
+import importlib, pkgutil, sys
+sys.modules.update(dict.fromkeys({BOOK_ONLY!r}))  # importing one of these now fails as if it were absent
+import pcn_lib
+for module in pkgutil.walk_packages(pcn_lib.__path__, "pcn_lib."):
+    if module.name not in ("pcn_lib.book.sphinx_ext",):
+        importlib.import_module(module.name)
+from pcn_lib.book.cli import main
+sys.exit(main(["build"]))
+"""
+
+
+def test_the_library_imports_without_the_book_extra_and_the_command_line_names_what_is_missing():
+    process = subprocess.run([sys.executable, "-c", WITHOUT_BOOK], cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == 1
+    assert process.stderr.startswith("The Python package 'jupyter_book' is not installed") and "book extra" in process.stderr
+    assert len(process.stderr.splitlines()) == 1

@@ -64,6 +64,25 @@ def report(options: argparse.Namespace) -> int:
     return DONE if all_well(project, reports) else FAILED
 
 
+def where_data(options: argparse.Namespace) -> int:
+    from pcn_lib.data import where
+
+    for place in where():
+        print(f"{place.name:<20} {place}")
+    return DONE
+
+
+def fetch_data(options: argparse.Namespace) -> int:
+    from pcn_lib.data import DataCorrupted, DataMissing, UnknownDataSet, fetch, where
+
+    try:
+        for name in options.names or [place.name for place in where() if not place.here]:
+            print(f"{name:<20} {fetch(name)}")
+    except (DataCorrupted, DataMissing, UnknownDataSet) as error:
+        raise BookError(str(error)) from error
+    return DONE
+
+
 def check_notebooks(options: argparse.Namespace) -> int:
     from pcn_lib.book.format import violations
 
@@ -87,7 +106,7 @@ def doctor(options: argparse.Namespace) -> int:
     from pcn_lib.book.doctor import findings
 
     for subject, finding in findings(find_project()):
-        print(f"{subject:<20} {finding}")
+        print(f"{subject:<24} {finding}")
     return DONE
 
 
@@ -115,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(_add(commands, "run", run, "run chapters that have changed", chapters, profile))
     _add(commands, "build", build, "render the pages into _build/html", profile)
     _add(commands, "report", report, "show every claim with its verdict", profile)
+    data = commands.add_parser("data", help="where data sets are, and fetching them")
+    data = data.add_subparsers(required=True, metavar="where|fetch")
+    _add(data, "where", where_data, "say where each data set would be read from")
+    fetching = _add(data, "fetch", fetch_data, "download data sets into the cache, checked by hash")
+    fetching.add_argument("names", nargs="*", metavar="NAME", help="data set (default: all that are not here)")
     form = commands.add_parser("notebooks", help="check or restore the committed form of chapters")
     forms = form.add_subparsers(required=True, metavar="check|fmt")
     _add(forms, "check", check_notebooks, "say where chapters depart from the form", chapters)

@@ -23,6 +23,7 @@ def findings(project: Project) -> Iterator[tuple[str, str]]:
         except BookError as absent:
             yield f"device ({wanted})", str(absent)
     yield "browser", browser() or "none found: formulae are not checked in a browser"
-    yield from fingerprint.data_sets().items()
+    for name, place in fingerprint.data_sets().items():
+        yield f"data: {name}", place
     size = sum(path.stat().st_size for path in project.cache.rglob("*") if path.is_file()) / 2**20
     yield "compilation cache", f"{project.cache} ({size:.0f} MiB)"

@@ -13,6 +13,7 @@ import pcn_lib
 from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
 from pcn_lib.book.project import Chapter, Project
+from pcn_lib.data import where
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "matplotlib", "scikit-learn", "mlxtend", "papermill")
 # Settings from outside that change numbers without changing any file.
@@ -45,7 +46,7 @@ def sources(project: Project, chapter: Chapter) -> str:
 
 def data_sets() -> dict[str, str]:
     """Where each data set would come from on this machine, since a run takes what it finds."""
-    return {}
+    return {place.name: str(place) for place in where()}
 
 
 def run_key(sources_digest: str, values: dict[str, object], device: str, data: dict[str, str]) -> str:

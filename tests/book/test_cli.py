@@ -45,12 +45,35 @@ def test_notebooks_check_fails_on_a_chapter_out_of_form_and_fmt_restores_it(book
     assert cli.main(["notebooks", "check"]) == 0
 
 
-@pytest.mark.parametrize("command", [["run"], ["build"], ["report"], ["doctor"], ["clean"], ["notebooks", "check"]])
+@pytest.mark.parametrize(
+    "command", [["run"], ["build"], ["report"], ["doctor"], ["clean"], ["notebooks", "check"], ["data", "fetch"]]
+)
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as done:
         cli.main([*command, "--help"])
     assert done.value.code == 0
     assert "usage: pcn" in capsys.readouterr().out
+
+
+def test_data_where_names_every_data_set(capsys):
+    assert cli.main(["data", "where"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"digits", "mnist", "fashion_mnist", "cifar10"} <= set(names)
+
+
+def test_a_data_set_that_does_not_exist_is_refused_in_one_sentence(capsys):
+    assert cli.main(["data", "fetch", "fashion"]) == 1
+    error = capsys.readouterr().err
+    assert "fashion_mnist" in error and len(error.splitlines()) == 1
+
+
+def test_a_data_set_that_is_not_here_and_may_not_be_fetched_is_one_sentence(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PCN_OFFLINE", "1")
+    monkeypatch.setenv("PCN_CACHE", str(tmp_path))
+    monkeypatch.delenv("PCN_DATA", raising=False)
+    assert cli.main(["data", "fetch", "tinyshakespeare"]) == 1
+    error = capsys.readouterr().err
+    assert "PCN_OFFLINE=1" in error and len(error.splitlines()) == 1
 
 
 class TestDevices:

@@ -64,6 +64,8 @@ def test_a_failed_chapter_is_kept_as_a_report_and_does_not_stop_the_others(book,
     assert sorted(path.name for path in folder.iterdir()) == ["failed.ipynb", "run.json"]
     assert "so far" in (folder / "failed.ipynb").read_text()
     assert str(folder / "failed.ipynb") in capsys.readouterr().out
+    run(book)
+    assert "Running 1 of 2 chapters" in capsys.readouterr().out  # what failed is tried again
 
 
 def test_a_chapter_whose_kernel_dies_is_one_sentence(book):
