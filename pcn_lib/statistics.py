@@ -1,9 +1,9 @@
 """Means over seeds with their standard errors, and the exponent of a power law."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Fit:
     standard_error: float
     intercept: float
 
-    def __call__(self, x):
+    def __call__(self, x: ArrayLike) -> np.ndarray:
         """c x^a, the fitted power law."""
         return np.exp(self.intercept) * np.asarray(x, dtype=float) ** self.slope
 
 
-def mean(samples: Sequence[float] | np.ndarray) -> Mean:
+def mean(samples: ArrayLike) -> Mean:
     """The mean of independent samples (seeds) and its standard error.
 
     Raises:
@@ -52,7 +52,7 @@ def mean(samples: Sequence[float] | np.ndarray) -> Mean:
     return Mean(float(samples.mean()), float(samples.std(ddof=1) / np.sqrt(samples.size)), samples.size)
 
 
-def fit_slope(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> Fit:
+def fit_slope(x: ArrayLike, y: ArrayLike) -> Fit:
     """The exponent of y = c x^a by least squares on logarithms.
 
         a = sum_i (u_i - u) (v_i - v) / sum_i (u_i - u)^2,   u_i = log x_i,  v_i = log y_i

@@ -3,6 +3,7 @@
 import enum
 import math
 from dataclasses import dataclass, replace
+from typing import SupportsFloat
 
 
 class Relation(enum.Enum):
@@ -35,9 +36,9 @@ class Claim:
     name: str
     statement: str
     source: str
-    predicted: float
-    measured: float
-    tolerance: float
+    predicted: SupportsFloat
+    measured: SupportsFloat
+    tolerance: SupportsFloat
     because: str
     relation: Relation
     expected_to_fail: bool = False
@@ -81,11 +82,11 @@ def close(
     name: str,
     statement: str,
     *,
-    predicted: float,
-    measured: float,
+    predicted: SupportsFloat,
+    measured: SupportsFloat,
     because: str,
-    tolerance: float | None = None,
-    relative_tolerance: float | None = None,
+    tolerance: SupportsFloat | None = None,
+    relative_tolerance: SupportsFloat | None = None,
     source: str = "ours",
 ) -> Claim:
     """|measured - predicted| <= tolerance, or <= relative_tolerance |predicted|.
@@ -100,16 +101,20 @@ def close(
             f"claim {name!r} has tolerance {tolerance} and relative_tolerance {relative_tolerance}; "
             "exactly one is needed: drop or add one"
         )
-    allowed = tolerance if tolerance is not None else relative_tolerance * abs(float(predicted))
+    allowed = tolerance if tolerance is not None else float(relative_tolerance) * abs(float(predicted))
     return Claim(name, statement, source, predicted, measured, allowed, because, Relation.CLOSE)
 
 
-def at_most(name: str, statement: str, *, bound: float, measured: float, because: str, source: str = "ours") -> Claim:
+def at_most(
+    name: str, statement: str, *, bound: SupportsFloat, measured: SupportsFloat, because: str, source: str = "ours"
+) -> Claim:
     """measured <= bound; ``because`` says why the bound is what it is."""
     return Claim(name, statement, source, bound, measured, 0.0, because, Relation.AT_MOST)
 
 
-def at_least(name: str, statement: str, *, bound: float, measured: float, because: str, source: str = "ours") -> Claim:
+def at_least(
+    name: str, statement: str, *, bound: SupportsFloat, measured: SupportsFloat, because: str, source: str = "ours"
+) -> Claim:
     """measured >= bound; ``because`` says why the bound is what it is."""
     return Claim(name, statement, source, bound, measured, 0.0, because, Relation.AT_LEAST)
 

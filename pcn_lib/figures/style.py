@@ -9,12 +9,13 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 STYLE = Path(__file__).with_name("pcn.mplstyle")
 #: Inches of one panel.
 PANEL = (6.0, 3.8)
 #: Range of the colour map that is dark enough to read on white.
-DARKEST, LIGHTEST = 0.05, 0.82
+DARKEST, LIGHTEST = 0.05, 0.78
 
 
 def styled():
@@ -56,7 +57,9 @@ def width_colours(widths: Sequence[int]) -> tuple[str, ...]:
     return tuple(to_hex(scale(DARKEST + (LIGHTEST - DARKEST) * place)) for place in places)
 
 
-def plot_seeds(axes: Axes, x, values, *, colour: str, label: str | None = None, marker: str = "") -> None:
+def plot_seeds(
+    axes: Axes, x: ArrayLike, values: ArrayLike, *, colour: str, label: str | None = None, marker: str = ""
+) -> None:
     """The mean over seeds as a line, and their range as a shade.
 
     Args:
@@ -68,6 +71,6 @@ def plot_seeds(axes: Axes, x, values, *, colour: str, label: str | None = None, 
     axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
 
 
-def plot_theory(axes: Axes, x, y, *, colour: str = "#222222", label: str | None = None) -> None:
+def plot_theory(axes: Axes, x: ArrayLike, y: ArrayLike, *, colour: str = "#222222", label: str | None = None) -> None:
     """A prediction, dashed; [n] against [n]."""
     axes.plot(x, y, color=colour, label=label, linestyle="--", linewidth=1.4, zorder=3)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import jax
 import jax.numpy as jnp
@@ -78,7 +78,12 @@ def default_dtype() -> str:
 
 
 def provenance(
-    settings: Any, *, seconds: float, data_set: str = "none", seeds: Sequence[int] = (), dtype: str | None = None
+    settings: Any,
+    *,
+    seconds: SupportsFloat,
+    data_set: str = "none",
+    seeds: Sequence[int] = (),
+    dtype: str | None = None,
 ) -> Provenance:
     """Collects the provenance of a result just computed in this process.
 
