@@ -32,12 +32,14 @@ class Resource:
     Attributes:
         path: below a data folder.
         url: where it can be fetched.
-        sha256: of its content, uncompressed if the name ends in ``.gz`` (gzip headers differ between copies).
+        sha256: of its content.
+        gzipped: the hash and the content are those of the uncompressed file, since gzip headers differ between copies.
     """
 
     path: str
     url: str
     sha256: str
+    gzipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def checked(stored: bytes, resource: Resource, name: str, keep: bool = False) ->
         DataCorrupted: it cannot be uncompressed, or its hash differs.
     """
     try:
-        content = gzip.decompress(stored) if resource.path.endswith(".gz") else stored
+        content = gzip.decompress(stored) if resource.gzipped else stored
     except (OSError, EOFError, zlib.error) as error:
         raise DataCorrupted(
             f"{name} ({len(stored)} bytes) cannot be uncompressed ({error}); a whole gzip file is needed: "

@@ -22,7 +22,10 @@ FASHION_FILES = {
 }
 #: Every file that can be downloaded.
 RESOURCES = {
-    **{name: Resource(f"{FASHION}/{file}", FASHION_URL + file, known) for name, (file, known) in FASHION_FILES.items()},
+    **{
+        name: Resource(f"{FASHION}/{file}", FASHION_URL + file, known, gzipped=True)
+        for name, (file, known) in FASHION_FILES.items()
+    },
     "cifar10": Resource(
         "cifar-10-python.tar.gz",
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
