@@ -22,4 +22,4 @@ def test_a_chapter_runs_at_smoke_size_and_what_it_claims_holds(chapter: Chapter,
     run = run_of(smoke_runs, chapter, "smoke")
     assert run.record.error is None, f"{run.record.error}; see {run.report}"
     assert run.claims, "a chapter asserts at least one claim"
-    assert [claim.name for claim in run.claims if not claim.as_expected] == []
+    assert [made.claim.name for made in run.claims if not made.claim.as_expected] == []

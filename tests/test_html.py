@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from pcn_lib.book.build import build_book
 from pcn_lib.book.doctor import browser
 from pcn_lib.book.project import Project
+from pcn_lib.book.records import run_of
 
 SOURCES = ("_config.yml", "_toc.yml", "references.bib", "chapters", "_static", "results", "_run/smoke")
 # Elements that fetch what they name as the page opens, and the attribute that names it.
@@ -64,8 +65,6 @@ def test_every_chapter_has_a_figure_with_a_caption_and_a_text_for_those_who_cann
 
 
 def test_every_claim_is_on_the_report_page(book: Project, pages):
-    from pcn_lib.book.records import run_of
-
     rows = pages[book.pages / "chapters" / "report.html"].select("article table tbody tr")
     assert len(rows) == sum(len(run_of(book, chapter, "smoke").claims) for chapter in book.chapters())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pcn_lib.book import cli, runner
 from pcn_lib.book.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -28,14 +29,15 @@ def test_a_make_command_names_a_target_that_exists(command: str):
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("pcn")])
 def test_a_pcn_command_is_understood_and_names_what_exists(command: str, monkeypatch):
-    """Chapters are not run here: the request is checked up to the point where running would begin."""
-    from pcn_lib.book import cli, runner
+    """Chapters are not run here: the request is checked up to the point where running would begin.
 
+    `pcn report` of chapters that were not run ends with 1; 2 is for what does not exist.
+    """
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(runner, "_completed", lambda *_: iter(()))
     monkeypatch.setattr(cli, "build", lambda options: 0)
     monkeypatch.setattr(cli, "clean", lambda options: 0)
-    assert main(shlex.split(command)[1:]) == 0
+    assert main(shlex.split(command)[1:]) in (0, 1)
 
 
 def test_there_is_nothing_to_type_that_is_not_checked_here():
