@@ -61,5 +61,6 @@ sys.exit(main(["build"]))
 def test_the_library_imports_without_the_book_extra_and_the_command_line_names_what_is_missing():
     process = subprocess.run([sys.executable, "-c", WITHOUT_BOOK], cwd=ROOT, capture_output=True, text=True)
     assert process.returncode == 1
-    assert process.stderr.startswith("The Python package 'jupyter_book' is not installed") and "book extra" in process.stderr
+    assert process.stderr.startswith("The Python package 'jupyter_book' is not installed")
+    assert "book extra" in process.stderr
     assert len(process.stderr.splitlines()) == 1

@@ -33,6 +33,8 @@ def build_book(project: Project, profile: str) -> bool:
     log.parent.mkdir(exist_ok=True)
     log.write_text(process.stdout + process.stderr, encoding="utf-8")
     if process.returncode:
+        # Sphinx warns of a page only when it reads it: the next build has to read all of them again.
+        shutil.rmtree(project.root / "_build" / ".doctrees", ignore_errors=True)
         complaints = [line for line in (process.stderr + process.stdout).splitlines() if _complains(line)]
         raise BookError("\n".join([f"The pages were not built cleanly; the whole log is {log}.", *complaints[:20]]))
     stamp.write_text(inputs)
