@@ -53,5 +53,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def smoke_runs() -> Project:
     """The book with every chapter run at the smallest size; runs that are up to date are used again."""
     project = Project(Path(__file__).parents[1])
-    run_chapters(project, project.chapters(), Request(profile="smoke", jobs=2))
+    run_chapters(project, project.chapters(), Request(profile="smoke"))
     return project

@@ -157,7 +157,7 @@ def _add(commands, name: str, command, sentence: str, *parents) -> argparse.Argu
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="set a parameter")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to compute")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="chapters to run at once (default: 1)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="chapters to run at once (default: 2, on a GPU 1)")
     parser.add_argument("--force", action="store_true", help="run again even what is up to date")
 
 

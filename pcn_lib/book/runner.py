@@ -29,18 +29,22 @@ TICK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Request:
-    """What to run and how; `settings` are NAME=VALUE texts as given on the command line."""
+    """What to run and how; `settings` are NAME=VALUE texts as given on the command line.
+
+    Without a number of jobs, two chapters run at once on a CPU, since much of a run is compilation on one core,
+    and one on a GPU, whose memory the first takes.
+    """
 
     profile: str = "quick"
     settings: tuple[str, ...] = ()
     device: str = "auto"
-    jobs: int = 1
+    jobs: int | None = None
     force: bool = False
 
     def __post_init__(self):
         if self.profile not in PROFILES:
             raise UsageError(f"There is no profile '{self.profile}': choose one of {', '.join(PROFILES)}.")
-        if self.jobs < 1:
+        if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs} runs nothing: at least 1 is needed.")
 
 
@@ -84,7 +88,8 @@ def run_chapters(project: Project, chapters: tuple[Chapter, ...], request: Reque
         progress.event(f"Running {len(waiting)} of {len(jobs)} chapters at profile {request.profile} on {device}.")
     else:
         progress.event(f"All {len(jobs)} chapters are up to date at profile {request.profile}: nothing to run.")
-    for job, record in _completed(waiting, request.jobs, progress):
+    workers = request.jobs or (1 if device.platform == "gpu" else min(2, os.cpu_count() or 1))
+    for job, record in _completed(waiting, workers, progress):
         progress.event(_outcome(job, record), finished=True)
     progress.close()
     return tuple(record for job in jobs if (record := job.run.record))

@@ -86,7 +86,7 @@ def test_an_interrupted_run_keeps_what_was_done_and_the_next_one_goes_on_from_th
     hold.touch()
     wait = "import os, time\nwhile os.path.exists('hold'):\n    time.sleep(0.05)"
     book.chapter("thirds").path.write_text(chapter_text("Thirds", "open('waiting', 'w').close()", wait))
-    command = [sys.executable, "-m", "pcn_lib.book.cli", "run"]
+    command = [sys.executable, "-m", "pcn_lib.book.cli", "run", "--jobs", "1"]
     process = subprocess.Popen(command, cwd=book.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (book.root / "waiting").exists() and process.poll() is None:
         time.sleep(0.05)
