@@ -130,14 +130,14 @@ def _unit_uniform(key: Array, shape: tuple[int, ...], dtype) -> Array:
 
 def sp(gamma_0: float = 1.0) -> Parameterisation:
     """Standard parameterisation: multipliers 1, W ~ N(0, 1/fan_in), readout divided by gamma_0."""
-    row = RoleScales(variance=Power(fan_in=-1))
-    output = RoleScales(multiplier=_readout(gamma_0), variance=Power(fan_in=-1))
+    row = RoleScales(variance=Power(fan_in=-1.0))
+    output = RoleScales(multiplier=_readout(gamma_0), variance=Power(fan_in=-1.0))
     return Parameterisation("SP", row, row, output, gamma_0)
 
 
 def sp_uniform(gamma_0: float = 1.0) -> Parameterisation:
     """SP as the authors' code draws it: W ~ U(-1/sqrt(fan_in), 1/sqrt(fan_in)), variance 1/(3 fan_in)."""
-    variance = Power(1 / 3, fan_in=-1)
+    variance = Power(1 / 3, fan_in=-1.0)
     row = RoleScales(variance=variance)
     output = RoleScales(multiplier=_readout(gamma_0), variance=variance)
     return Parameterisation("SP (uniform)", row, row, output, gamma_0, _unit_uniform)
@@ -167,12 +167,12 @@ def mupc_skips(gamma_0: float = 1.0) -> Parameterisation:
 
 
 def _mupc(name: str, gamma_0: float, depth_exponent: float) -> Parameterisation:
-    gd_rate, adam_rate = Power(gamma_0**2, width=1), Power(width=-0.5, depth=-depth_exponent)
+    gd_rate, adam_rate = Power(gamma_0**2, width=1.0), Power(width=-0.5, depth=-depth_exponent)
     return Parameterisation(
         name,
         input=RoleScales(Power(fan_in=-0.5), Power(), gd_rate, adam_rate),
         hidden=RoleScales(Power(fan_in=-0.5, depth=-depth_exponent), Power(), gd_rate, adam_rate),
-        output=RoleScales(_readout(gamma_0, fan_in=-1), Power(), gd_rate, adam_rate),
+        output=RoleScales(_readout(gamma_0, fan_in=-1.0), Power(), gd_rate, adam_rate),
         gamma_0=gamma_0,
     )
 
