@@ -1,0 +1,60 @@
+"""Precision, pytree arithmetic and the table of tolerances."""
+
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pcn_lib.numerics import check_dtype, tolerance, tree_axpy, tree_dot, tree_norm, tree_subtract
+
+A = {"left": jnp.arange(6.0).reshape(2, 3), "right": (jnp.array([1.0, -2.0]),)}
+B = {"left": jnp.ones((2, 3)), "right": (jnp.array([3.0, 5.0]),)}
+FLAT_A, FLAT_B = np.array([0, 1, 2, 3, 4, 5, 1, -2.0]), np.array([1, 1, 1, 1, 1, 1, 3, 5.0])
+
+
+def test_the_inner_product_of_trees_is_that_of_the_flat_vectors():
+    assert tree_dot(A, B) == FLAT_A @ FLAT_B
+
+
+def test_the_norm_of_a_tree_is_that_of_the_flat_vector():
+    np.testing.assert_allclose(tree_norm(A), np.linalg.norm(FLAT_A), rtol=1e-15)
+
+
+def test_trees_subtract_and_combine_leaf_by_leaf():
+    np.testing.assert_array_equal(tree_subtract(A, B)["right"][0], [-2, -7])
+    np.testing.assert_array_equal(tree_axpy(2.0, A, B)["right"][0], [5, 1])
+
+
+def test_a_shorter_mantissa_never_gets_a_tighter_tolerance():
+    coarser = [tolerance("tensorfloat32", "gpu"), tolerance("float32", "gpu"), tolerance("float64", "gpu")]
+    for field in ("exact", "solve", "gradient"):
+        values = [getattr(t, field) for t in coarser]
+        assert values == sorted(values, reverse=True) and values[-1] < values[0]
+
+
+def test_an_unknown_number_type_has_no_tolerance_and_the_known_ones_are_listed():
+    with pytest.raises(ValueError, match="no tolerance for float16 on 'cpu'; known: float64/cpu.*choose"):
+        tolerance(jnp.float16, "cpu")
+
+
+def test_weights_of_whole_numbers_are_refused():
+    with pytest.raises(ValueError, match="dtype int32 given; weights need a floating type: use float32 or float64"):
+        check_dtype(jnp.int32)
+
+
+def test_float64_without_64_bit_jax_is_refused_before_any_weight_is_drawn():
+    program = """
+import jax
+from pcn_lib.network import MLP
+from pcn_lib.parameterisation import mupc
+try:
+    MLP(3, 4, 5).init(jax.random.key(0), mupc(), "float64")
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "float64 given while JAX is limited to 32 bits; call pcn_lib.numerics.use_float64() first" in done.stdout, (
+        done.stderr
+    )
