@@ -6,6 +6,7 @@ Plain `jupyter-book build .` is enough.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,11 +102,13 @@ class ClaimsTable(CollectingTable):
     """```{pcn-claims}```: every claim with what was predicted and measured, and its verdict."""
 
     def markdown(self, project: Project) -> str:
-        reports = self.reports(project)
-        rows = [_claim_row(project, row) for row in report.claim_rows(project, reports)]
-        header = ("chapter", "claim", "predicted", "measured", "tolerance", "verdict", "device")
-        problems = [f"- {_link(project, state.chapter)}: {state.problem}" for state in reports if state.problem]
-        return "\n".join([*_table(header, rows), "", *problems])
+        header = ("claim", "predicted", "measured", "tolerance", "verdict", "device")
+        lines = []
+        for state in self.reports(project):
+            rows = [_claim_row(row) for row in report.claim_rows(project, [state])]
+            lines += [f"**{_link(project, state.chapter)}**", "", *([state.problem, ""] if state.problem else [])]
+            lines += [*_table(header, rows), ""] if rows else []
+        return "\n".join(lines)
 
 
 class StatisticsTable(CollectingTable):
@@ -118,10 +121,15 @@ class StatisticsTable(CollectingTable):
         return "\n".join(_table(("chapter", "profile", "minutes", "device", "started (UTC)", "state"), rows))
 
 
-def _claim_row(project: Project, row: report.ClaimRow) -> tuple[str, ...]:
+def _claim_row(row: report.ClaimRow) -> tuple[str, ...]:
     claim = row.claim
-    statement = f"**{claim.name}.** {claim.statement} ({claim.source})"
-    return (_link(project, row.chapter), statement, *row.quantities, f"**{claim.verdict}**", row.device)
+    name, statement, source = (_plain(text) for text in (claim.name, claim.statement, claim.source))
+    return (f"**{name}**: {statement} ({source})", *row.quantities, f"**{claim.verdict}**", row.device)
+
+
+def _plain(text: str) -> str:
+    """Text of a claim, in which F* is a symbol and not the beginning of an emphasis."""
+    return re.sub(r"([\\`*_{}\[\]<>$~])", r"\\\1", text)
 
 
 def _link(project: Project, chapter: Chapter) -> str:
@@ -130,8 +138,5 @@ def _link(project: Project, chapter: Chapter) -> str:
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    """A Markdown table; an empty one would be an error of syntax, so it is a sentence."""
-    if not rows:
-        return ["No chapter has been run yet."]
     lines = [header, ("---",) * len(header), *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines]

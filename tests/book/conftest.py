@@ -19,8 +19,8 @@ widths: tuple[int, ...] = (4, 8)  # widths of the sweep
 rate: float = 0.5  # learning rate"""
 
 CLAIM = {
-    "name": "half",
-    "statement": "A half is $1/2$",
+    "name": "Half of F*",
+    "statement": "A half of F* is 1/2",
     "source": "ours",
     "relation": "≈",
     "because": "rounding",
