@@ -12,11 +12,16 @@ from pcn_lib.claims import Claim
 
 @dataclass(frozen=True)
 class ChapterReport:
-    """A chapter's run at one profile; `problem` says why its outputs are not shown, and is None if they are."""
+    """A chapter's run at one profile.
+
+    `problem` says why its outputs are not shown, and is None if they are; `current` is whether the run is of the
+    chapter's code as it stands, so that its claims count.
+    """
 
     chapter: Chapter
     run: Run
     problem: str | None
+    current: bool
 
     @property
     def identity(self) -> tuple[str | None, ...]:
@@ -46,16 +51,16 @@ def chapter_report(project: Project, chapter: Chapter, profile: str) -> ChapterR
     run = run_of(project, chapter, profile)
     record = run.record
     again = f"`pcn run {chapter.name} --profile {profile}`"
-    problem = None
+    problem, current = None, False
     if record is None:
         problem = f"This chapter has not been run at profile {profile}, so it shows no results: {again} runs it."
+    elif not (current := record.sources == fingerprint.sources(project, chapter)):
+        problem = f"This chapter's code has changed since it was run, so it shows no results: {again} runs it again."
     elif record.error is not None:
         # As code, so that nothing in a message from Python is read as Markdown.
         error = record.error.replace("`", "'")
         problem = f"This chapter's run failed, so it shows no results: `{error}` (see {run.report.name} in its run)."
-    elif record.sources != fingerprint.sources(project, chapter):
-        problem = f"This chapter's code has changed since it was run, so it shows no results: {again} runs it again."
-    return ChapterReport(chapter, run, problem)
+    return ChapterReport(chapter, run, problem, current)
 
 
 def chapter_reports(project: Project, profile: str) -> tuple[ChapterReport, ...]:
@@ -67,6 +72,7 @@ def claim_rows(project: Project, reports: Iterable[ChapterReport]) -> tuple[Clai
     return tuple(
         ClaimRow(report.chapter, made.claim, _device(project, report.chapter, made))
         for report in reports
+        if report.current
         for made in report.run.claims
     )
 
@@ -99,7 +105,7 @@ def statistics(reports: Iterable[ChapterReport]) -> tuple[tuple[str, ...], ...]:
         if record is None:
             rows.append((report.chapter.name, "–", "–", "–", "–", "not run"))
         else:
-            state = "failed" if record.error else "out of date" if report.problem else "done"
+            state = "out of date" if not report.current else "failed" if record.error else "done"
             measured = (record.profile, clock(record.seconds), record.device, record.started)
             rows.append((report.chapter.name, *measured, state))
     return tuple(rows)

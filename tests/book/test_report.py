@@ -43,8 +43,9 @@ def test_a_run_of_the_code_as_it_stands_has_no_problem(book: Project):
 
 
 def test_a_run_of_other_code_is_not_shown(book: Project):
-    put(book, record(book, sources="of yesterday"))
+    put(book, record(book, sources="of yesterday"), HALF)
     assert "has changed since it was run" in problem(book)
+    assert report.claim_rows(book, report.chapter_reports(book, "quick")) == ()
 
 
 def test_a_failed_run_is_named_with_its_error_even_if_the_code_is_the_same(book: Project):
