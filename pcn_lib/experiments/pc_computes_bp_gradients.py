@@ -1,0 +1,263 @@
+"""How near predictive coding's gradient is to backpropagation's: deep linear networks over width, depth and gamma_0.
+
+Everything is measured at initialisation, at the exact equilibrium, beside what theory predicts with no constant left
+to fit (:func:`predict`).
+"""
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pcn_lib.data import toy_task
+from pcn_lib.energy import Problem, loss
+from pcn_lib.experiments.profiles import check_sizes, choose
+from pcn_lib.gradients import Similarity, bp_gradient, compare, pc_gradient
+from pcn_lib.network import MLP
+from pcn_lib.parameterisation import Exponents, Parameterisation, abcd, mupc_skips
+from pcn_lib.rescaling import LinearExact, rescaling
+from pcn_lib.results import Provenance, provenance
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes of the study.
+
+    Attributes:
+        seed: of data and weights.
+        inputs: D.
+        samples: B.
+        widths: N, ascending.
+        depths: L, ascending; every width is measured at every depth.
+        seeds: initialisations of each network.
+        gammas: gamma_0, measured at the middle width and depth.
+    """
+
+    seed: int = 0
+    inputs: int = 40
+    samples: int = 20
+    widths: tuple[int, ...] = (32, 128, 512)
+    depths: tuple[int, ...] = (2, 8, 32)
+    seeds: int = 4
+    gammas: tuple[float, ...] = (0.5, 1.0, 2.0)
+
+    def __post_init__(self):
+        check_sizes(self, inputs=1, samples=2, widths=2, depths=2, seeds=2)
+        for name in ("widths", "depths", "gammas"):
+            object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
+
+
+PRESETS = {
+    "smoke": Settings(widths=(32, 128), depths=(2, 8), seeds=3, gammas=(0.5, 1.0)),
+    "quick": Settings(),
+    "full": Settings(widths=(32, 64, 128, 256, 512, 1024, 2048), depths=(2, 4, 8, 16, 32), seeds=10),
+    "paper": Settings(widths=(32, 64, 128, 256, 512, 1024, 2048), depths=(2, 4, 8, 16, 32, 64), seeds=10),
+}
+
+
+def preset(profile: str, **overrides) -> Settings:
+    """The settings of a profile; an override that is not None replaces its value."""
+    return choose(PRESETS, profile, overrides)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far PC is from BP; axes [..., seeds] where measured, [...] where predicted.
+
+    Attributes:
+        rescaling: s - 1.
+        energy: 1 - F*/Loss.
+        gradient: ||grad F* - grad Loss|| / ||grad Loss||.
+        direction: 1 - cos(grad F*, grad Loss).
+    """
+
+    rescaling: Float[np.ndarray, "..."]
+    energy: Float[np.ndarray, "..."]
+    gradient: Float[np.ndarray, "..."]
+    direction: Float[np.ndarray, "..."]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the study measured.
+
+    Attributes:
+        settings: how.
+        provenance: where and when.
+        alignment: q = ||(1/B) sum_i y_i x_i||^2 / D of the data.
+        gap: over the grid; axes [depths, widths, seeds].
+        layers: 1 - cos of each layer's gradient, one array for each depth; axes [widths, seeds, L].
+        by_gamma: over gamma_0 at the middle sizes; axes [gammas, seeds].
+        lazy: the widest network at the middle depth, with a readout multiplier N^-1/2 instead of 1/N; axes [seeds].
+        residual: the largest relative ||dF/dz|| of all equilibria.
+    """
+
+    settings: Settings
+    provenance: Provenance
+    alignment: float
+    gap: Gap
+    layers: tuple[Float[np.ndarray, "widths seeds layers"], ...]
+    by_gamma: Gap
+    lazy: Gap
+    residual: float
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        """(N, L) at which gamma_0 is varied."""
+        return middle(self.settings)
+
+
+def middle(settings: Settings) -> tuple[int, int]:
+    """The middle width and depth of the grid."""
+    return settings.widths[len(settings.widths) // 2], settings.depths[len(settings.depths) // 2]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One network: its gap, 1 - cos of each layer, and the certificate."""
+
+    gap: tuple[float, float, float, float]
+    layers: np.ndarray
+    residual: float
+
+
+def run(settings: Settings) -> Record:
+    """Measure the whole grid, gamma_0, and the lazy parameterisation; the chapter's claims assume float64."""
+    start = time.perf_counter()
+    task = toy_task(settings.seed, inputs=settings.inputs, samples=settings.samples)
+    x, y = (jnp.asarray(a, jnp.zeros(()).dtype) for a in (task.x, task.y))
+    grid = [
+        [_measure(settings, (x, y), (width, depth), mupc_skips()) for width in settings.widths]
+        for depth in settings.depths
+    ]
+    by_gamma = [_measure(settings, (x, y), middle(settings), mupc_skips(gamma)) for gamma in settings.gammas]
+    # Depth-muP's hidden multipliers with the lazy readout, d = 0.
+    ntp_skips = abcd(Exponents(d=0.0, c=0.0, alpha=0.5))
+    lazy = _measure(settings, (x, y), (settings.widths[-1], middle(settings)[1]), ntp_skips)
+    everything = [m for row in grid for cell in row for m in cell] + [m for cell in [*by_gamma, lazy] for m in cell]
+    return Record(
+        settings,
+        provenance(settings, seconds=time.perf_counter() - start, data_set=task.note),
+        float(jnp.sum(jnp.mean(x * y, axis=0) ** 2)) / settings.inputs,
+        _gap([[[m.gap for m in cell] for cell in row] for row in grid]),
+        tuple(np.array([[m.layers for m in cell] for cell in row]) for row in grid),
+        _gap([[m.gap for m in cell] for cell in by_gamma]),
+        _gap([m.gap for m in lazy]),
+        max(m.residual for m in everything),
+    )
+
+
+def _gap(values: list) -> Gap:
+    return Gap(*np.moveaxis(np.array(values), -1, 0))
+
+
+def _measure(
+    settings: Settings, data: tuple[Array, Array], size: tuple[int, int], parameterisation: Parameterisation
+) -> list[Measurement]:
+    """Every seed's network of one size (N, L)."""
+    mlp = MLP(settings.inputs, *size, skips=True)
+    keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
+    found = []
+    for key in keys:
+        problem = Problem(mlp.init(key, parameterisation, data[0].dtype), *data)
+        s, energy, total, layers, residual = jax.device_get(_compare_gradients(problem))
+        gap = (s - 1, 1 - energy, total.relative_error, total.one_minus_cosine)
+        found.append(Measurement(gap, layers.one_minus_cosine, float(residual)))
+    return found
+
+
+@jax.jit
+def _compare_gradients(problem: Problem) -> tuple[Array, Array, Similarity, Similarity, Array]:
+    """s, F*/Loss, the comparison of the gradients (total, layers), and the certificate."""
+    equilibrium = LinearExact()(problem)
+    comparison = compare(pc_gradient(problem, equilibrium), bp_gradient(problem))
+    s = rescaling(problem.network)[0, 0]
+    return s, equilibrium.energy / loss(problem), comparison.total, comparison.layers, jnp.max(equilibrium.residual)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Theory for one network at initialisation.
+
+    Attributes:
+        gap: as measured.
+        layers: 1 - cos of each layer's gradient; axes [L].
+    """
+
+    gap: Gap
+    layers: Float[np.ndarray, " layers"]
+
+
+def predict(width: int, depth: int, *, alignment: float, gamma_0: float = 1.0) -> Prediction:
+    """The gap of muPC with skips, to leading order in 1/N at fixed depth; K = 1 and targets +-1.
+
+        F* = Loss / s,    grad F* = (grad Loss - (Loss / s) grad s) / s,    s = 1 + sum_l ||P_l||^2
+
+    The two gradients on the right become orthogonal; with tan = (Loss / s) ||grad s|| / ||grad Loss||,
+
+        1 - F*/Loss = 1 - 1/s,   cos = (1 + tan^2)^-1/2,   relative error = ((1 - 1/s)^2 + (tan / s)^2)^1/2.
+
+    Source: derived here, see the chapter "Predictive coding computes backpropagation's gradients".
+
+    Args:
+        width: N.
+        depth: L.
+        alignment: q = ||(1/B) sum_i y_i x_i||^2 / D.
+        gamma_0: output scale.
+
+    Assumes: Loss = 1/2, its value for targets +-1 when the output is small.
+    """
+    growth = 1 + 1 / depth
+    sums = list(_squared_sums(depth))
+    per_layer = 1 / (gamma_0**2 * width)
+    hidden = [growth ** (2 * (depth - layer) - 1) * sums[layer - 2] / depth for layer in range(2, depth)]
+    ds = 4 / (gamma_0**4 * width**3) * np.array([0.0, *hidden, sums[-1]])
+    ends = growth ** (depth - 2)
+    dloss = alignment * per_layer * np.array([ends] + [growth ** (depth - 3) / depth] * (depth - 2) + [ends])
+    s = 1 + depth * per_layer * (growth ** (depth - 1) - 1)
+    return Prediction(
+        _gap_of(s, np.sqrt(ds.sum() / dloss.sum()) / (2 * s)), _one_minus_cosine(np.sqrt(ds / dloss) / (2 * s))
+    )
+
+
+def joint_limit(ratio: Float[np.ndarray, "*ratios"] | float, *, alignment: float, gamma_0: float = 1.0) -> Gap:
+    """The gap as N and L grow together at L/N = ratio: predict's limit, a function of the ratio alone.
+
+        s - 1 = (e - 1) ratio / gamma_0^2,      tan = (e / (3 q))^1/2 ratio / (gamma_0 s)
+
+    Args:
+        ratio: L/N.
+        alignment: q, as in :func:`predict`.
+        gamma_0: output scale.
+    """
+    s = 1 + (math.e - 1) * np.asarray(ratio, dtype=float) / gamma_0**2
+    return _gap_of(s, math.sqrt(math.e / (3 * alignment)) * ratio / (gamma_0 * s))
+
+
+def _squared_sums(depth: int) -> Iterable[float]:
+    """g_n = || sum_{k<n} H_k u ||^2 / ||u||^2 for n = 1..L-1, H_k a product of k random layers and its transpose."""
+    growth = 1 + 1 / depth
+    squares = [growth ** (2 * k) * (1 + k * (1 - growth**-2)) for k in range(depth - 1)]
+    total, cross = 0.0, 0.0
+    for square in squares:
+        # g_{n+1} = g_n + <H_n u, H_n u> + 2 sum_{k<n} <H_k u, H_n u>, the latter being G^{n-k} <H_k u, H_k u>.
+        total += square + 2 * cross
+        cross = growth * (cross + square)
+        yield total
+
+
+def _gap_of(s, tan) -> Gap:
+    """The gap from the rescaling and the tangent of the angle between the gradients."""
+    gradient = np.sqrt((1 - 1 / s) ** 2 + (tan / s) ** 2)
+    return Gap(*map(np.asarray, (s - 1, 1 - 1 / s, gradient, _one_minus_cosine(tan))))
+
+
+def _one_minus_cosine(tan) -> np.ndarray:
+    """1 - (1 + tan^2)^-1/2, without cancellation."""
+    secant = np.sqrt(1 + tan**2)
+    return tan**2 / (secant * (1 + secant))
