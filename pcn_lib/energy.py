@@ -13,21 +13,39 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pcn_lib.network import Activities, Network, predictions
+from pcn_lib.network import Activities, Network, check_input, predictions
 from pcn_lib.numerics import tree_dot, tree_subtract
 
 #: ell(u, y) of one sample: outputs u and target y to a number.
 Loss = Callable[[Array, Array], Array]
 
 
-def squared_error(u: Float[Array, "*outputs"], y: Float[Array, "*outputs"]) -> Float[Array, ""]:
-    """ell = 1/2 ||y - u||^2."""
+def squared_error(u: Float[Array, "*outputs"], y: Float[Array, "*targets"]) -> Float[Array, ""]:
+    """ell = 1/2 ||y - u||^2.
+
+    Raises:
+        ValueError: u and y of different shapes, which would otherwise broadcast.
+    """
+    _check_target(u, y)
     return jnp.sum((y - u) ** 2) / 2
 
 
-def cross_entropy(u: Float[Array, "*outputs"], y: Float[Array, "*outputs"]) -> Float[Array, ""]:
-    """ell = - y . log softmax(u), classes on the last axis, averaged over any axes before it."""
+def cross_entropy(u: Float[Array, "*outputs"], y: Float[Array, "*targets"]) -> Float[Array, ""]:
+    """ell = - y . log softmax(u), classes on the last axis, averaged over any axes before it.
+
+    Raises:
+        ValueError: u and y of different shapes, which would otherwise broadcast.
+    """
+    _check_target(u, y)
     return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(u), axis=-1))
+
+
+def _check_target(u: Array, y: Array) -> None:
+    if u.shape != y.shape:
+        raise ValueError(
+            f"targets of shape {y.shape} given for outputs of shape {u.shape}, per sample; this loss needs them equal: "
+            "reshape y, or build the network with these outputs"
+        )
 
 
 @jax.tree_util.register_dataclass
@@ -58,6 +76,9 @@ class Problem:
         # JAX also builds this record around placeholders (axis numbers, None): only arrays are checked.
         if not all(hasattr(a, "shape") and getattr(a, "ndim", 0) for a in (self.x, self.y)):
             return
+        # Problems stacked by vmap have further axes in front.
+        if isinstance(self.network, Network) and self.x.ndim <= 1 + len(self.network.input_shape):
+            check_input(self.network, self.x)
         if self.x.shape[0] != self.y.shape[0]:
             raise ValueError(
                 f"{self.x.shape[0]} inputs and {self.y.shape[0]} targets given; each input needs one target: "

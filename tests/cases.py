@@ -1,6 +1,7 @@
 """Small problems in which inputs, width, outputs, batch and depth all differ, so that no two axes can be confused."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -28,14 +29,29 @@ class Case:
     output_precision: float = 1.0
     seed: int = 0
 
+    def __str__(self) -> str:
+        activation = getattr(self.activation, "__name__", "activation")
+        sizes = f"D{self.inputs} N{self.width} K{self.outputs} B{self.batch} L{self.depth}"
+        kind = f"{self.parameterisation.name}{' skips' if self.skips else ''} {activation} {self.loss.__name__}"
+        return f"{kind} {self.dtype} {sizes}"
+
     def mlp(self) -> MLP:
         return MLP(self.inputs, self.width, self.depth, self.outputs, self.activation, self.skips)
 
     def problem(self) -> Problem:
-        weights, inputs, targets = jax.random.split(jax.random.key(self.seed), 3)
-        network = self.mlp().init(weights, self.parameterisation, self.dtype)
-        x = jax.random.normal(inputs, (self.batch, self.inputs), "float32").astype(self.dtype)
-        y = jax.random.normal(targets, (self.batch, self.outputs), "float32").astype(self.dtype)
-        if self.loss is cross_entropy:
-            y = jax.nn.one_hot(jnp.argmax(y, axis=-1), self.outputs, dtype=self.dtype)
-        return Problem(network, x, y, self.loss, self.output_precision)
+        return _problem(self)
+
+
+@cache
+def _problem(case: Case) -> Problem:
+    return jax.jit(lambda: _draw(case))()
+
+
+def _draw(case: Case) -> Problem:
+    weights, inputs, targets = jax.random.split(jax.random.key(case.seed), 3)
+    network = case.mlp().init(weights, case.parameterisation, case.dtype)
+    x = jax.random.normal(inputs, (case.batch, case.inputs), "float32").astype(case.dtype)
+    y = jax.random.normal(targets, (case.batch, case.outputs), "float32").astype(case.dtype)
+    if case.loss is cross_entropy:
+        y = jax.nn.one_hot(jnp.argmax(y, axis=-1), case.outputs, dtype=case.dtype)
+    return Problem(network, x, y, case.loss, case.output_precision)

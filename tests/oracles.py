@@ -23,7 +23,7 @@ def dense_layers(network: Network) -> list[Dense]:
     layers = []
     for block in network.blocks:
         if isinstance(block, Stack):
-            layers += [jax.tree.map(lambda leaf, i=i: leaf[i], block.layers) for i in range(block.depth)]
+            layers += [jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], block.layers) for i in range(block.depth)]
         else:
             layers.append(block)
     return [*layers, network.readout]
