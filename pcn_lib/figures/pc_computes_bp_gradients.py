@@ -88,8 +88,8 @@ def layers(record: Record) -> Picture:
     return Picture(
         figure,
         _caption(f"Layer by layer at N = {width}: mean and range over seeds; layer 1 has 1 - cos = 0", record),
-        alt="One minus the cosine of each layer's gradient, times N over L squared, against the layer's place: it rises "
-        "from the input to the output by more than a factor of ten, on the dashed prediction.",
+        alt="One minus the cosine of each layer's gradient, times N over L squared, against the layer's place: it "
+        "rises from the input to the output by more than a factor of ten, on the dashed prediction.",
     )
 
 
