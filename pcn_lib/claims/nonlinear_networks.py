@@ -3,7 +3,8 @@
 import numpy as np
 
 from pcn_lib.claims import Claim, at_least, close, fails_outside
-from pcn_lib.experiments.nonlinear_networks import ACTIVITY_RATE, STEPS_PER_LAYER, Record, skip_chain_residual
+from pcn_lib.experiments.nonlinear_networks import Record
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, skip_chain_residual
 from pcn_lib.statistics import fit_slope
 
 #: N / L from which the rates are read off.

@@ -11,14 +11,14 @@ from dataclasses import dataclass, fields
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from pcn_lib.data import Dataset, Selection, images
 from pcn_lib.energy import Problem, cross_entropy, loss
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
+from pcn_lib.experiments.published_inference import STEPS_PER_LAYER, Stopped, published_inference, stop_after
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
-from pcn_lib.inference import ActivityDescent, Equilibrium, Solver, SweepsThenNewton
+from pcn_lib.inference import Equilibrium, Solver, SweepsThenNewton
 from pcn_lib.network import MLP, feedforward
 from pcn_lib.numerics import Activation
 from pcn_lib.parameterisation import mupc_skips
@@ -27,8 +27,6 @@ from pcn_lib.results import Provenance, provenance
 from pcn_lib.training import Adam, History, Schedule, train
 
 ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
-#: The published protocol: gradient descent on the activities at this rate, this many steps per hidden layer.
-ACTIVITY_RATE, STEPS_PER_LAYER = 0.3, 100
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class Settings:
     wide: tuple[int, ...] = (512,)
     published: tuple[int, ...] = (32, 128)
     published_trained: tuple[int, ...] = ()
-    counts: tuple[int, ...] = (STEPS_PER_LAYER,)
+    counts: tuple[int, ...] = (1, 3, 10, 30, STEPS_PER_LAYER)
     depth: int = 32
     samples: int = 64
     steps: int = 50
@@ -75,6 +73,8 @@ class Settings:
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise SettingsError(f"activation = {self.activation!r} given; known are {known}: choose one of these")
+        if STEPS_PER_LAYER not in self.counts:
+            raise SettingsError(f"counts = {self.counts} given; the published count is needed: add {STEPS_PER_LAYER}")
 
     @property
     def certified(self) -> Solver:
@@ -83,7 +83,7 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(widths=(8, 128), published=(8,), samples=4, steps=2),
+    "smoke": Settings(widths=(8, 128), published=(8,), counts=(10, STEPS_PER_LAYER), samples=4, steps=2),
     "quick": Settings(),
     "full": Settings(
         data_set="cifar10",
@@ -91,7 +91,7 @@ PRESETS = {
         wide=(1024,),
         published=(8, 16, 32, 64, 128, 256, 512),
         published_trained=(8, 16, 32, 64),
-        counts=(1, 10, STEPS_PER_LAYER),
+        counts=(1, 3, 10, 30, STEPS_PER_LAYER, 300),
         steps=100,
     ),
     "paper": Settings(
@@ -100,7 +100,7 @@ PRESETS = {
         wide=(1024, 2048, 4096),
         published=(8, 32, 128, 512),
         published_trained=(8, 16, 32, 64, 128, 256, 512),
-        counts=(1, 10, STEPS_PER_LAYER, 1000),
+        counts=(1, 3, 10, 30, STEPS_PER_LAYER, 300, 3000),
         steps=100,
         seeds=3,
     ),
@@ -154,8 +154,7 @@ class Record:
         trained: at certified equilibria, for ``settings.widths``.
         wide: the same before the first update, for ``settings.wide``; one step.
         predicted_gap: 1 - F* / Loss to first order in L / N before the first update, for ``settings.wide``.
-        stopped: the published kind of inference before the first update, for ``settings.published``;
-            the last axis runs over ``settings.counts``.
+        stopped: inference stopped by count before the first update, for ``settings.published``.
         published: trained by the published protocol, for ``settings.published_trained``; None where there are none.
     """
 
@@ -164,7 +163,7 @@ class Record:
     trained: Curves
     wide: Curves
     predicted_gap: Float[np.ndarray, "seeds wide"]
-    stopped: Curves
+    stopped: Stopped
     published: Curves | None
 
     @property
@@ -183,17 +182,19 @@ def run(settings: Settings) -> Record:
     data = images(settings.data_set, Selection(settings.samples, settings.seed), default="digits")
     trained = train_widths(settings, data, settings.widths, settings.certified, settings.steps)
     wide = train_widths(settings, data, settings.wide, settings.certified)
-    stopped = [train_widths(settings, data, settings.published, descent(settings, count)) for count in settings.counts]
+    before = [[problem_of(settings, data, N, seed) for N in settings.published] for seed in range(settings.seeds)]
+    hidden = settings.depth - 1
+    stopped = stop_after(before, [count * hidden for count in settings.counts])
     published = None
     if settings.published_trained:
-        solver = descent(settings, STEPS_PER_LAYER)
+        solver = published_inference(hidden)
         published = train_widths(settings, data, settings.published_trained, solver, settings.steps)
     predicted = [
         [float(first_order_gap(problem_of(settings, data, width, seed))) for width in settings.wide]
         for seed in range(settings.seeds)
     ]
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=data.note, dtype="float32")
-    return Record(settings, made, trained, wide, np.array(predicted), _join(stopped, axis=2), published)
+    return Record(settings, made, trained, wide, np.array(predicted), stopped, published)
 
 
 def problem_of(settings: Settings, data: Dataset, width: int, seed: int) -> Problem:
@@ -203,37 +204,6 @@ def problem_of(settings: Settings, data: Dataset, width: int, seed: int) -> Prob
     mlp = MLP(x.shape[1], width, settings.depth, y.shape[1], activation=phi, skips=True)
     key = jax.random.key(settings.seed + seed)
     return Problem(mlp.init(key, mupc_skips(), "float32"), x, y, cross_entropy)
-
-
-def skip_chain_residual(hidden: int, rate: float, steps: int) -> float:
-    """The relative norm of dF/dz that gradient descent on z leaves in a chain of skips without branches.
-
-    With f_l(z) = z the Hessian d2F/dz2 has the eigenvalues mu_k = 2 - 2 cos((2k - 1) pi / (2H + 1)), k = 1..H, and
-    dF/dz on the feedforward pass, which is zero but at the top, has the share c_k in their eigenvectors:
-
-        residual^2 = sum_k c_k^2 (1 - beta mu_k)^(2T),    c_k^2 = 4 / (2H + 1) sin^2((2k - 1) pi H / (2H + 1))
-
-    The slowest mode, mu_1 ~ (pi / 2H)^2, asks for a number of steps that grows as H^2.
-
-    Source: derived here, see the chapter "Nonlinear networks".
-
-    Args:
-        hidden: H.
-        rate: beta.
-        steps: T.
-    """
-    angles = (2 * np.arange(1, hidden + 1) - 1) * np.pi / (2 * hidden + 1)
-    shares = 4 / (2 * hidden + 1) * np.sin(angles * hidden) ** 2
-    return float(np.sqrt(np.sum(shares * (1 - rate * (2 - 2 * np.cos(angles))) ** (2 * steps))))
-
-
-def descent(settings: Settings, count: int) -> ActivityDescent:
-    """The published kind of inference: ``count`` gradient-descent steps on z per hidden layer."""
-    return ActivityDescent(_DESCENT, count * (settings.depth - 1), settings.tolerance)
-
-
-# One instance, so that equal solvers compile once.
-_DESCENT = optax.sgd(ACTIVITY_RATE)
 
 
 def train_widths(settings: Settings, data: Dataset, widths: tuple[int, ...], solver: Solver, steps: int = 1) -> Curves:

@@ -3,8 +3,10 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from pcn_lib.experiments.nonlinear_networks import ACTIVITY_RATE, STEPS_PER_LAYER, Record, skip_chain_residual
+from pcn_lib.experiments.nonlinear_networks import PRESETS, Curves, Record
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, Stopped, skip_chain_residual
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
+from pcn_lib.figures.table import Table
 
 #: Colour of backpropagation's loss and of the published protocol, neither of which is a width.
 BP, PUBLISHED = "#c1272d", "#D55E00"
@@ -14,21 +16,20 @@ BP, PUBLISHED = "#c1272d", "#D55E00"
 def training(record: Record) -> Picture:
     """Energies and losses, and cosines, over training: the axes of the published figure."""
     curves, widths = record.trained, record.settings.widths
-    figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.0), sharex=True)
+    figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.3), sharex=True)
     steps = np.arange(curves.energy.shape[-1])
-    for i, (width, colour) in enumerate(zip(widths, width_colours(widths), strict=True)):
-        plot_seeds(left, steps, curves.energy[:, i], colour=colour, label=f"$\\mathcal{{F}}^*$, $N = {width}$")
-        plot_seeds(right, steps, 1 - curves.one_minus_cosine[:, i], colour=colour, label=f"$N = {width}$")
+    plot_seeds(left, steps, curves.bp_loss[:, -1], colour=BP, label=f"$\\mathcal{{L}}$ (BP), $N = {widths[-1]}$")
+    for i, (width, colour) in reversed(list(enumerate(zip(widths, width_colours(widths), strict=True)))):
+        plot_seeds(left, steps, curves.energy[:, i], colour=colour, label=f"$\\mathcal{{F}}^*$ (PC), $N = {width}$")
+        plot_seeds(right, steps, 1 - curves.one_minus_cosine[:, i], colour=colour)
         if record.published and width in record.settings.published_trained:
             j = record.settings.published_trained.index(width)
             cosines = 1 - record.published.one_minus_cosine[:, j].mean(axis=0)
             right.plot(steps, cosines, color=colour, linestyle=":")
-    plot_seeds(left, steps, curves.bp_loss[:, -1], colour=BP, label=f"$\\mathcal{{L}}$ (BP), $N = {widths[-1]}$")
     left.set(xlabel="training step $t$", ylabel="energy or loss")
     right.set(xlabel="training step $t$", ylabel="cos(BP gradient, PC gradient)")
     right.axhline(1, color="#888888", linewidth=0.8)
-    left.legend(loc="center left", bbox_to_anchor=(0, 0.35))
-    right.legend(loc="center left", bbox_to_anchor=(0, 0.35))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     dotted = "; dotted, trained by the published protocol" if record.published else ""
     sentence = (
         "Left, energies at certified equilibria of networks trained by predictive coding, and the loss of the widest "
@@ -133,3 +134,65 @@ def _caption(record: Record, sentence: str) -> str:
 
 def _list(widths: tuple[int, ...], values: np.ndarray) -> str:
     return ", ".join(f"{value:.2f} at N = {width}" for width, value in zip(widths, values, strict=True))
+
+
+def protocols(record: Record) -> Table:
+    """The published stopping rule beside the certified equilibrium, before the first update, width by width."""
+    settings, stopped = record.settings, record.stopped
+    place = settings.counts.index(STEPS_PER_LAYER)
+    rows = []
+    for i, width in enumerate(settings.published):
+        rows.append((f"N = {width}, stopped", *_quantities(stopped, i, place)))
+        for curves, widths in ((record.trained, settings.widths), (record.wide, settings.wide)):
+            if width in widths:
+                rows.append((f"N = {width}, certified", *_quantities(curves, widths.index(width), 0)))
+    steps = STEPS_PER_LAYER * (settings.depth - 1)
+    return Table(
+        ("inference", "relative norm of dF/dz", "1 − F/Loss", "cos", "1 − cos", "norm ratio"),
+        tuple(rows),
+        f"Before the first update: inference stopped after {steps} steps, and the certified equilibrium (seed means).",
+    )
+
+
+def _quantities(measured: Curves | Stopped, width: int, place: int) -> tuple[str, ...]:
+    def at(values: np.ndarray) -> float:
+        return values[:, width, place].mean()
+
+    apart = at(measured.one_minus_cosine)
+    numbers = (f"{at(measured.gap):.4f}", f"{1 - apart:.4f}", f"{apart:.2e}", f"{at(measured.norm_ratio):.3f}")
+    return (f"{at(measured.residual):.1e}", *numbers)
+
+
+def against_paper(record: Record) -> Table:
+    """The published settings, this run's, and why they differ."""
+    s = record.settings
+    paper = PRESETS["paper"]
+    same, smaller = "–", "time; the trend is in the rate, not in the largest width"
+    rows = (
+        (
+            "data",
+            "CIFAR-10, 64 images",
+            record.provenance.data_set,
+            "what this machine has",
+        ),
+        ("activation", "tanh", s.activation, same),
+        ("hidden layers H", "31", str(s.depth - 1), same),
+        ("widths trained", _sizes(paper.widths), _sizes(s.widths), same if s.widths == paper.widths else smaller),
+        ("wider, untrained", "none", _sizes(s.wide), "to read off the rate"),
+        ("loss", "cross-entropy", "cross-entropy", same),
+        ("optimiser", "Adam 0.001, scaled by (N L)^-1/2", f"Adam {s.rate:g}, scaled alike", same),
+        ("training steps", "100", str(s.steps), same if s.steps == 100 else "time; curves change little"),
+        (
+            "inference",
+            "100 H gradient steps, rate 0.3",
+            f"to a residual of {s.tolerance:g}",
+            "the theory is about equilibria",
+        ),
+        ("seeds", "1", str(s.seeds), same if s.seeds == 1 else "to show the spread"),
+        ("precision", "float32", record.provenance.dtype, same),
+    )
+    return Table(("", "paper", "this run", "difference and why"), rows, "The published settings and this run's.")
+
+
+def _sizes(sizes: tuple[int, ...]) -> str:
+    return ", ".join(map(str, sizes))
