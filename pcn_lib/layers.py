@@ -53,6 +53,14 @@ class Layer(nnx.Module):
         """The activity handed on (as given, not predicted), and the prediction f_l(z_{l-1})."""
         return self.top(activity), self(below)
 
+    def backward(self, below: Array, kept: Array, delta: Array) -> tuple[Array, Array]:
+        """J_l^T delta_l: the sensitivity handed down, and the sensitivities to keep (here delta_l as given).
+
+        Linearised at the activities ``below``, so that nothing of the forward pass need be stored.
+        """
+        _, pull_back = jax.vjp(self, below)
+        return pull_back(delta)[0], delta
+
     def top(self, kept: Array) -> Array:
         """The activity handed on, out of those that :meth:`forward` keeps."""
         return kept

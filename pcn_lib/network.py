@@ -54,6 +54,14 @@ class Stack(Layer):
 
         return jax.lax.scan(step, z, (self.layers, error))
 
+    def backward(self, below: Array, kept: Array, delta: Array) -> tuple[Array, Array]:
+        def step(delta, layer_and_below):
+            layer, below = layer_and_below
+            return layer.backward(below, below, delta)
+
+        inputs = jnp.concatenate([below[None], kept[:-1]])
+        return jax.lax.scan(step, delta, (self.layers, inputs), reverse=True)
+
     def predict(self, below: Array, activity: Array) -> tuple[Array, Array]:
         inputs = jnp.concatenate([below[None], activity[:-1]])
         return self.top(activity), jax.vmap(lambda layer, h: layer(h))(self.layers, inputs)
@@ -116,6 +124,22 @@ class Network(nnx.Module):
             z, kept = block.forward(z, error)
             activities.append(kept)
         return Pass(tuple(activities), self.readout(z))
+
+    def sample_backward(self, x: Array, activities: Activities, cotangent: Array) -> Activities:
+        """delta_l = (d f/d z_l)^T cotangent for l = 1..L-1 of one sample: backpropagation through its forward pass.
+
+        Args:
+            x: the sample.
+            activities: z_1..z_{L-1} of its forward pass, prediction errors included.
+            cotangent: in the shape of the output.
+        """
+        _, pull_back = jax.vjp(self.readout, self.top(activities))
+        delta, deltas = pull_back(cotangent)[0], []
+        tops = [block.top(kept) for block, kept in zip(self.blocks, activities, strict=True)]
+        for block, below, kept in zip(self.blocks[::-1], [x, *tops][-2::-1], activities[::-1], strict=True):
+            delta, kept_deltas = block.backward(below, kept, delta)
+            deltas.append(kept_deltas)
+        return tuple(deltas[::-1])
 
     def sample_predict(self, x: Array, activities: Activities) -> Pass:
         """:func:`predictions` for one sample."""

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from pcn_lib.energy import Problem
 from pcn_lib.inference.equilibrium import Equilibrium
 from pcn_lib.inference.sample import Answer, Point, Sample, solve_samples
-from pcn_lib.inference.sweeps import GRADIENT_MARGIN, sweep
+from pcn_lib.inference.sweeps import sweep
 from pcn_lib.network import Activities
 from pcn_lib.numerics import tree_axpy, tree_dot, tree_norm, tree_subtract
 
@@ -64,8 +64,7 @@ class SweepsThenNewton:
 
     def __call__(self, problem: Problem) -> Equilibrium:
         def solve(sample: Sample, start: Point, scale: Array) -> Answer:
-            target = GRADIENT_MARGIN * self.tolerance * scale
-            swept = sweep(sample, start, target, self.max_sweeps, accelerate=True, contraction=0.5)
+            swept = sweep(sample, start, self.tolerance, self.max_sweeps, accelerate=True, contraction=0.5)
             polished = newton(sample, swept.point, scale, self.tolerance, self.max_steps)
             return polished._replace(steps=swept.steps + polished.steps)
 
@@ -93,7 +92,7 @@ def newton(sample: Sample, start: Point, scale: Float[Array, ""], tolerance: flo
 
     def body(state: _State) -> _State:
         old = state.point
-        gradient, hessian = jax.linearize(jax.grad(sample.energy), old.errors)
+        gradient, hessian = jax.linearize(lambda e: sample.at(e).gradient, old.errors)
         # Forcing term: solve loosely far away, superlinearly near.
         forcing = jnp.minimum(0.5, jnp.sqrt(state.residual))
         direction = _conjugate_gradients(hessian, gradient, forcing)

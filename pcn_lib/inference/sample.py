@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Int
 from pcn_lib.energy import Problem, sample_energy
 from pcn_lib.inference.equilibrium import Criterion, Equilibrium
 from pcn_lib.network import Activities, zero_errors
-from pcn_lib.numerics import tree_norm, tree_subtract
+from pcn_lib.numerics import tree_axpy, tree_norm, tree_subtract
 
 
 class Point(NamedTuple):
@@ -50,17 +50,19 @@ class Sample(NamedTuple):
     y: Array
 
     def energy(self, errors: Activities) -> Float[Array, ""]:
-        """E(e)."""
-        return self._energy_and_activities(errors)[0]
-
-    def _energy_and_activities(self, errors: Activities) -> tuple[Array, Activities]:
-        activities, output = self.problem.network.sample_forward(self.x, errors)
-        return sample_energy(errors, output, self.y, self.problem), activities
+        """E(e): one pass forward."""
+        output = self.problem.network.sample_forward(self.x, errors).output
+        return sample_energy(errors, output, self.y, self.problem)
 
     def at(self, errors: Activities) -> Point:
         """The point at e: one pass forward, one back."""
-        (energy, activities), gradient = jax.value_and_grad(self._energy_and_activities, has_aux=True)(errors)
-        return Point(errors, activities, energy, gradient)
+        network, precision = self.problem.network, self.problem.output_precision
+        activities, output = network.sample_forward(self.x, errors)
+        slope = jax.grad(self.problem.loss)(output, self.y)
+        # -delta_l = lambda (d f/d z_l)^T grad ell
+        minus_delta = network.sample_backward(self.x, activities, precision * slope)
+        energy = sample_energy(errors, output, self.y, self.problem)
+        return Point(errors, activities, energy, tree_axpy(1, errors, minus_delta))
 
     def scale(self, feedforward: Point) -> Float[Array, ""]:
         """||dF/dz|| on the feedforward pass, where only the top layer feels the loss."""
