@@ -5,6 +5,7 @@ from functools import cache
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pcn_lib.energy import Problem, cross_entropy, squared_error
 from pcn_lib.network import MLP
@@ -44,14 +45,11 @@ class Case:
 
 @cache
 def _problem(case: Case) -> Problem:
-    return jax.jit(lambda: _draw(case))()
-
-
-def _draw(case: Case) -> Problem:
-    weights, inputs, targets = jax.random.split(jax.random.key(case.seed), 3)
-    network = case.mlp().init(weights, case.parameterisation, case.dtype)
-    x = jax.random.normal(inputs, (case.batch, case.inputs), "float32").astype(case.dtype)
-    y = jax.random.normal(targets, (case.batch, case.outputs), "float32").astype(case.dtype)
+    # Not jitted: XLA takes seconds to compile random draws fused into one program.
+    network = case.mlp().init(jax.random.key(case.seed), case.parameterisation, case.dtype)
+    rng = np.random.default_rng(case.seed)
+    x = rng.normal(size=(case.batch, case.inputs))
+    y = rng.normal(size=(case.batch, case.outputs))
     if case.loss is cross_entropy:
-        y = jax.nn.one_hot(jnp.argmax(y, axis=-1), case.outputs, dtype=case.dtype)
-    return Problem(network, x, y, case.loss, case.output_precision)
+        y = np.eye(case.outputs)[np.argmax(y, axis=-1)]
+    return Problem(network, jnp.asarray(x, case.dtype), jnp.asarray(y, case.dtype), case.loss, case.output_precision)
