@@ -85,15 +85,20 @@ def rescaling(network: Network, output_precision: float = 1.0) -> Float[Array, "
     return jnp.eye(M.shape[0], dtype=M.dtype) / output_precision + M
 
 
+def sample_grams(problem: Problem) -> Float[Array, "batch outputs outputs"]:
+    """M of every sample, with P_l evaluated on the feedforward pass; any activation."""
+    network = problem.network
+    dtype = jax.tree.leaves(network)[0].dtype
+    _, zero = _zero_sample(network, dtype)
+    return jax.vmap(lambda x: gram(sample_jacobians(network, x, zero)))(problem.x)
+
+
 def sample_rescalings(problem: Problem) -> Float[Array, "batch outputs outputs"]:
     """S of every sample, with P_l evaluated on the feedforward pass; any activation.
 
     For N >> L, (1/2B) sum_i r_i^T S_i^{-1} r_i is F* to first order in L/N.
     """
-    network = problem.network
-    dtype = jax.tree.leaves(network)[0].dtype
-    _, zero = _zero_sample(network, dtype)
-    M = jax.vmap(lambda x: gram(sample_jacobians(network, x, zero)))(problem.x)
+    M = sample_grams(problem)
     return jnp.eye(M.shape[-1], dtype=M.dtype)[None] / problem.output_precision + M
 
 
@@ -101,7 +106,7 @@ def _check_closed_form(problem: Problem) -> None:
     if problem.loss is not squared_error:
         raise NotLinear(
             "a loss other than the squared error given; S^{-1} r is the squared error's closed form: "
-            "use moreau_energy, or equilibrate with SweepsThenNewton"
+            "use pcn_lib.moreau, or equilibrate with SweepsThenNewton"
         )
 
 

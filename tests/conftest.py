@@ -21,6 +21,7 @@ CHECKED = (
     "energy",
     "inference",
     "rescaling",
+    "moreau",
     "gradients",
     "training",
     "dmft",

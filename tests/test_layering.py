@@ -12,7 +12,7 @@ RANKS = {
     "layers": 1,
     "network": 2,
     "energy": 3,
-    "inference": 4, "rescaling": 4,
+    "inference": 4, "rescaling": 4, "moreau": 4,
     "gradients": 5,
     "training": 6, "dmft": 6,
     "experiments": 7,
