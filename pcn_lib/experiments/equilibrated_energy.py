@@ -181,7 +181,7 @@ def run(settings: Settings) -> Record:
     return Record(settings, made, by_hand, routes, rescalings, predicted, tanh_error)
 
 
-def one_unit_problem(*, weights: Sequence[float], x: float, y: float) -> Problem:
+def one_unit_problem(*, weights: Sequence[int | float], x: int | float, y: int | float) -> Problem:
     """One sample of a network of one unit in each layer, z_l = w_l z_{l-1}: small enough to solve by hand."""
     plain = Scales(multiplier=1.0, variance=1.0, gd_rate=1.0, adam_rate=1.0)
     column = partial(jnp.full, (1, 1))

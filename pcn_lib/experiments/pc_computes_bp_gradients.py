@@ -55,7 +55,7 @@ class Settings:
 PRESETS = {
     "smoke": Settings(widths=(32, 128), depths=(2, 8), seeds=3, gammas=(0.5, 1.0)),
     "quick": Settings(),
-    "full": Settings(widths=(32, 64, 128, 256, 512, 1024, 2048), depths=(2, 4, 8, 16, 32), seeds=10),
+    "full": Settings(widths=(32, 64, 128, 256, 512, 1024), depths=(2, 4, 8, 16, 32), seeds=10),
     "paper": Settings(widths=(32, 64, 128, 256, 512, 1024, 2048), depths=(2, 4, 8, 16, 32, 64), seeds=10),
 }
 
@@ -101,7 +101,7 @@ class Record:
     provenance: Provenance
     alignment: float
     gap: Gap
-    layers: tuple[Float[np.ndarray, "widths seeds layers"], ...]
+    layers: tuple[Float[np.ndarray, "widths seeds _"], ...]
     by_gamma: Gap
     lazy: Gap
     residual: float
@@ -166,7 +166,7 @@ def _measure(
     for key in keys:
         problem = Problem(mlp.init(key, parameterisation, data[0].dtype), *data)
         s, energy, total, layers, residual = jax.device_get(_compare_gradients(problem))
-        gap = (s - 1, 1 - energy, total.relative_error, total.one_minus_cosine)
+        gap = tuple(map(float, (s - 1, 1 - energy, total.relative_error, total.one_minus_cosine)))
         found.append(Measurement(gap, layers.one_minus_cosine, float(residual)))
     return found
 
@@ -257,7 +257,7 @@ def _gap_of(s, tan) -> Gap:
     return Gap(*map(np.asarray, (s - 1, 1 - 1 / s, gradient, _one_minus_cosine(tan))))
 
 
-def _one_minus_cosine(tan) -> np.ndarray:
+def _one_minus_cosine(tan):
     """1 - (1 + tan^2)^-1/2, without cancellation."""
     secant = np.sqrt(1 + tan**2)
     return tan**2 / (secant * (1 + secant))

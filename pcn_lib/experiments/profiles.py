@@ -30,17 +30,16 @@ def choose(presets: Mapping[str, Settings], profile: str, overrides: Mapping[str
     settings = presets[profile]
     hints = typing.get_type_hints(type(settings))
     names = [field.name for field in fields(settings)]
-    given = {name: value for name, value in overrides.items() if value is not None}
-    for name, value in given.items():
+    for name, value in overrides.items():
         if name not in names:
             raise SettingsError(f"setting {name!r} given; {_known(name, names)}")
-        if not _fits(value, hints[name]):
+        if value is not None and not _fits(value, hints[name]):
             wanted = getattr(hints[name], "__name__", None) if isinstance(hints[name], type) else str(hints[name])
             raise SettingsError(
                 f"{name} = {value!r} given; a value of type {wanted} is needed, such as {getattr(settings, name)!r}: "
                 "write it so, or None for the profile's"
             )
-    return replace(settings, **given)
+    return replace(settings, **{name: value for name, value in overrides.items() if value is not None})
 
 
 def check_sizes(settings: Any, **least: int) -> None:

@@ -1,7 +1,6 @@
 """Pictures of the equilibrated energy's rescaling."""
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from pcn_lib.experiments.equilibrated_energy import ROWS, Record
 from pcn_lib.figures import Picture, axes_grid, caption, plot_theory, styled
@@ -41,7 +40,7 @@ def rescaling(record: Record) -> Picture:
     )
 
 
-def _column(panels: tuple[Axes, Axes], record: Record, columns: list[int], which: int) -> None:
+def _column(panels: np.ndarray, record: Record, columns: list[int], which: int) -> None:
     """Means above, their ratio to the prediction below; ``which`` of (N, L) is on the horizontal axis."""
     above, below = panels
     sizes = np.array([record.settings.sizes[j][which] for j in columns])

@@ -20,16 +20,16 @@ LABELS = {
 @styled()
 def rates(record: Record) -> Picture:
     """The three gaps against width, one line for each depth, with the predictions."""
-    settings = record.settings
+    settings, widths = record.settings, np.array(record.settings.widths)
     figure, panels = axes_grid(1, 3, size=(12.0, 4.4))
     for axes, (field, label) in zip(panels, LABELS.items(), strict=True):
         for i, depth in enumerate(settings.depths):
             values = getattr(record.gap, field)[i].T
-            plot_seeds(axes, settings.widths, values, colour=f"C{i}", marker=MARKERS[i], label=f"$L = {depth}$")
+            plot_seeds(axes, widths, values, colour=f"C{i}", marker=MARKERS[i], label=f"$L = {depth}$")
             theory = [predict(width, depth, alignment=record.alignment).gap for width in settings.widths]
-            plot_theory(axes, settings.widths, [getattr(gap, field) for gap in theory])
+            plot_theory(axes, widths, np.array([getattr(gap, field) for gap in theory]))
         axes.set(xlabel="width $N$", title=label, xscale="log", yscale="log")
-        axes.set_xticks(settings.widths, settings.widths)
+        axes.set_xticks(widths, widths)
         axes.minorticks_off()
     plot_theory(panels[0], [], [], label="predicted")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -59,12 +59,16 @@ def collapse(record: Record) -> Picture:
         for i, j in np.ndindex(ratios.shape):
             values = getattr(record.gap, field)[i, j]
             axes.plot(np.full(len(values), ratios[i, j]), values, MARKERS[i], color=colours[j], alpha=0.75)
+        for depth in settings.depths:
+            theory = [predict(width, depth, alignment=record.alignment).gap for width in settings.widths]
+            curve = np.array([getattr(gap, field) for gap in theory])
+            axes.plot(depth / np.array(settings.widths), curve, color="#888888", linestyle=":", linewidth=1.2)
         plot_theory(axes, line, getattr(limit, field))
         axes.set(xlabel="$L/N$", title=label, xscale="log", yscale="log")
     _legend_of_sizes(figure, record)
     return Picture(
         figure,
-        _caption("The same networks against L/N, one point for each seed; dashed, N and L growing together", record),
+        _caption("The same networks against L/N, one point for each seed, and what is predicted", record),
         alt="Three log-log panels against L over N. Points of all widths approach one dashed curve from below as the "
         "depth grows; the curve has slope 1, 1 and 2 for small L over N and flattens at L over N near 1.",
     )
@@ -101,8 +105,9 @@ def _legend_of_sizes(figure: Figure, record: Record) -> None:
     handles = [Line2D([], [], color=colour, label=f"$N = {width}$", **blank) for width, colour in widths]
     for depth, marker in zip(settings.depths, MARKERS, strict=False):
         handles.append(Line2D([], [], color="#888888", label=f"$L = {depth}$", **blank | {"marker": marker}))
+    handles.append(Line2D([], [], color="#888888", linestyle=":", label="predicted, $L$ fixed"))
     handles.append(Line2D([], [], color="#222222", linestyle="--", label="joint limit"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=7)
+    figure.legend(handles=handles, loc="outside lower center", ncols=8)
 
 
 def _caption(sentence: str, record: Record) -> str:
