@@ -184,7 +184,7 @@ def run(settings: Settings) -> Record:
     wide = train_widths(settings, data, settings.wide, settings.certified)
     before = [[problem_of(settings, data, N, seed) for N in settings.published] for seed in range(settings.seeds)]
     hidden = settings.depth - 1
-    stopped = stop_after(before, [count * hidden for count in settings.counts])
+    stopped = stop_after(before, tuple(count * hidden for count in settings.counts))
     published = None
     if settings.published_trained:
         solver = published_inference(hidden)

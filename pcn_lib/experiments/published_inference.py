@@ -5,12 +5,13 @@ It stops by count, not by what is left; this module measures what is left, and s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from pcn_lib.energy import Problem, loss
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
@@ -44,24 +45,24 @@ class Stopped:
     norm_ratio: Float[np.ndarray, "*more counts"]
 
 
-def stop_after(problems: Sequence[Sequence[Problem]], counts: Sequence[int]) -> Stopped:
+def stop_after(problems: Sequence[Sequence[Problem]], counts: tuple[int, ...]) -> Stopped:
     """Stop inference on every problem, laid out as [seeds, widths], after each number of steps."""
-    measured = [[np.stack(_stopped(problem, jnp.array(counts))) for problem in row] for row in problems]
+    measured = [[_stopped(problem, counts) for problem in row] for row in problems]
     return Stopped(*np.moveaxis(np.array(measured), 2, 0))
 
 
-@jax.jit
-def _stopped(problem: Problem, counts: Int[Array, " counts"]) -> tuple[Float[Array, " counts"], ...]:
-    """The quantities of :class:`Stopped`, in its order; compiled once for all counts."""
+@partial(jax.jit, static_argnames="counts")
+def _stopped(problem: Problem, counts: tuple[int, ...]) -> Float[Array, "quantities counts"]:
+    """The quantities of :class:`Stopped`, in its order."""
     reference, value = bp_gradient(problem), loss(problem)
 
-    def stop(count: Int[Array, ""]) -> tuple[Float[Array, ""], ...]:
+    def stop(count: int) -> Float[Array, " quantities"]:
         reached = ActivityDescent(_DESCENT, count)(problem)
         likeness = compare(pc_gradient(problem, reached), reference).total
         gap = 1 - reached.energy / value
-        return jnp.max(reached.residual), gap, likeness.one_minus_cosine, likeness.norm_ratio
+        return jnp.stack([jnp.max(reached.residual), gap, likeness.one_minus_cosine, likeness.norm_ratio])
 
-    return jax.lax.map(stop, counts)
+    return jnp.stack([stop(count) for count in counts], axis=1)
 
 
 def skip_chain_residual(hidden: int, rate: float, steps: int) -> float:
