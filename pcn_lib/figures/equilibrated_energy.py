@@ -14,7 +14,7 @@ MARKERS = ("o", "s", "^", "v", "x")
 def rescaling(record: Record) -> Picture:
     """S - I against depth and against width for every row of the table, and its ratio to the expected value."""
     settings = record.settings
-    figure, axes = axes_grid(2, 2, size=(9.6, 6.6), sharex="col", sharey="row")
+    figure, axes = axes_grid(2, 2, size=(8.8, 6.6), sharex="col", sharey="row")
     by_depth = [j for j, (width, _) in enumerate(settings.sizes) if width == settings.width]
     by_width = [j for j, (_, depth) in enumerate(settings.sizes) if depth == settings.depth]
     _column(axes[:, 0], record, sorted(by_depth, key=lambda j: settings.sizes[j][1]), which=1)
@@ -23,7 +23,7 @@ def rescaling(record: Record) -> Picture:
     axes[0, 1].set(title=f"depth $L = {settings.depth}$")
     axes[1, 0].set(xlabel="depth $L$", ylabel="measured / expected")
     axes[1, 1].set(xlabel="width $N$")
-    figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=6, handletextpad=0.3)
+    figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=6, handletextpad=0.2, columnspacing=1.2)
     return Picture(
         figure,
         caption(

@@ -21,7 +21,7 @@ LABELS = {
 def rates(record: Record) -> Picture:
     """The three gaps against width, one line for each depth, with the predictions."""
     settings, widths = record.settings, np.array(record.settings.widths)
-    figure, panels = axes_grid(1, 3, size=(12.0, 4.4))
+    figure, panels = axes_grid(1, 3, size=(9.0, 3.7))
     for axes, (field, label) in zip(panels, LABELS.items(), strict=True):
         for i, depth in enumerate(settings.depths):
             values = getattr(record.gap, field)[i].T
@@ -50,7 +50,7 @@ def rates(record: Record) -> Picture:
 def collapse(record: Record) -> Picture:
     """The three gaps against L/N: all sizes approach one curve, the joint limit, as L grows."""
     settings = record.settings
-    figure, panels = axes_grid(1, 3, size=(12.0, 4.6))
+    figure, panels = axes_grid(1, 3, size=(9.0, 4.0))
     ratios = np.array(settings.depths)[:, None] / np.array(settings.widths)
     line = np.geomspace(ratios.min(), ratios.max())
     limit = joint_limit(line, alignment=record.alignment)
@@ -107,7 +107,7 @@ def _legend_of_sizes(figure: Figure, record: Record) -> None:
         handles.append(Line2D([], [], color="#888888", label=f"$L = {depth}$", **blank | {"marker": marker}))
     handles.append(Line2D([], [], color="#888888", linestyle=":", label="predicted, $L$ fixed"))
     handles.append(Line2D([], [], color="#222222", linestyle="--", label="joint limit"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=8)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
 
 
 def _caption(sentence: str, record: Record) -> str:
