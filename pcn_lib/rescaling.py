@@ -43,8 +43,9 @@ def sample_jacobians(network: Network, x: Float[Array, "*inputs"], errors: Activ
     Returns:
         The Jacobians laid out as activities, with the K outputs as a new first axis.
     """
-    output, pull_back = jax.vjp(lambda e: network.sample_forward(x, e).output.ravel(), errors)
-    return jax.vmap(lambda cotangent: pull_back(cotangent)[0])(jnp.eye(output.size, dtype=output.dtype))
+    activities, output = network.sample_forward(x, errors)
+    cotangents = jnp.eye(output.size, dtype=output.dtype).reshape(output.size, *output.shape)
+    return jax.vmap(lambda cotangent: network.sample_backward(x, activities, cotangent))(cotangents)
 
 
 def gram(jacobians: Activities) -> Float[Array, "outputs outputs"]:
@@ -147,7 +148,8 @@ class LinearExact:
             r = sample.y - problem.network.sample_forward(sample.x).output
             w = cho_solve(factor, r)
             errors = jax.tree.map(lambda P: jnp.tensordot(w, P, axes=1), jacobians)
-            return Answer(sample.at(errors), jnp.array(1), jnp.array(False))
+            point = sample.at(errors)
+            return Answer(point, sample.residual(point, scale), jnp.array(1), jnp.array(False))
 
         return solve_samples(problem, self.tolerance, solve)
 

@@ -41,7 +41,8 @@ class NewtonCG:
 
     def __call__(self, problem: Problem) -> Equilibrium:
         def solve(sample: Sample, start: Point, scale: Array) -> Answer:
-            return newton(sample, start, scale, self.tolerance, self.max_steps)
+            first = Answer(start, sample.residual(start, scale), jnp.array(0), jnp.array(False))
+            return newton(sample, first, scale, self.tolerance, self.max_steps)
 
         return solve_samples(problem, self.tolerance, solve)
 
@@ -64,17 +65,15 @@ class SweepsThenNewton:
 
     def __call__(self, problem: Problem) -> Equilibrium:
         def solve(sample: Sample, start: Point, scale: Array) -> Answer:
-            swept = sweep(sample, start, self.tolerance, self.max_sweeps, accelerate=True, contraction=0.5)
-            polished = newton(sample, swept.point, scale, self.tolerance, self.max_steps)
-            return polished._replace(steps=swept.steps + polished.steps)
+            swept = sweep(sample, start, scale, self.tolerance, self.max_sweeps, accelerate=True, contraction=0.5)
+            return newton(sample, swept, scale, self.tolerance, self.max_steps)
 
         return solve_samples(problem, self.tolerance, solve)
 
 
 class _State(NamedTuple):
-    point: Point
-    residual: Float[Array, ""]
-    steps: Int[Array, ""]
+    answer: Answer
+    newton_steps: Int[Array, ""]
     still: Int[Array, ""]
 
 
@@ -82,28 +81,28 @@ class _State(NamedTuple):
 STILL_STEPS = 3
 
 
-def newton(sample: Sample, start: Point, scale: Float[Array, ""], tolerance: float, max_steps: int) -> Answer:
+def newton(sample: Sample, start: Answer, scale: Float[Array, ""], tolerance: float, max_steps: int) -> Answer:
     """Newton steps until the relative norm of dF/dz is within tolerance, or nothing moves any more."""
     # Relative to what rounding can do to E: a few units in its last place.
-    noise = 8 * jnp.finfo(start.energy.dtype).eps
+    noise = 8 * jnp.finfo(start.point.energy.dtype).eps
 
     def go_on(state: _State) -> Array:
-        return (state.residual > tolerance) & (state.steps < max_steps) & (state.still < STILL_STEPS)
+        return (state.answer.residual > tolerance) & (state.newton_steps < max_steps) & ~state.answer.stationary
 
     def body(state: _State) -> _State:
-        old = state.point
+        old = state.answer.point
         gradient, hessian = jax.linearize(lambda e: sample.at(e).gradient, old.errors)
         # Forcing term: solve loosely far away, superlinearly near.
-        forcing = jnp.minimum(0.5, jnp.sqrt(state.residual))
+        forcing = jnp.minimum(0.5, jnp.sqrt(state.answer.residual))
         direction = _conjugate_gradients(hessian, gradient, forcing)
         errors = _backtrack(sample, old, direction, noise)
         new = sample.at(errors)
         still = jnp.where(_unmoved(old, new, noise), state.still + 1, 0)
-        return _State(new, sample.residual(new, scale), state.steps + 1, still)
+        answer = Answer(new, sample.residual(new, scale), state.answer.steps + 1, still >= STILL_STEPS)
+        return _State(answer, state.newton_steps + 1, still)
 
-    first = _State(start, sample.residual(start, scale), jnp.array(0), jnp.array(0))
-    last = jax.lax.while_loop(go_on, body, first)
-    return Answer(last.point, last.steps, last.still >= STILL_STEPS)
+    first = _State(start, jnp.array(0), jnp.array(0))
+    return jax.lax.while_loop(go_on, body, first).answer
 
 
 def _unmoved(old: Point, new: Point, noise: float) -> Array:

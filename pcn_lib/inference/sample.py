@@ -35,9 +35,10 @@ class Point(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Where a solver stopped, after how many steps, and whether it stopped because nothing moved any more."""
+    """Where a solver stopped, the residual there, after how many steps, and whether nothing moved any more."""
 
     point: Point
+    residual: Float[Array, ""]
     steps: Int[Array, ""]
     stationary: Array
 
@@ -79,13 +80,6 @@ class Sample(NamedTuple):
         norm = tree_norm(tree_subtract(point.gradient, pull_back(point.gradient)[0]))
         return jnp.where(norm == 0, norm, norm / scale)
 
-    def certify(self, answer: Answer, scale: Float[Array, ""], tolerance: float) -> Equilibrium:
-        """The answer with its certificate (no batch axis)."""
-        point = answer.point
-        residual = self.residual(point, scale)
-        kinked = jnp.where(answer.stationary, Criterion.STATIONARY, Criterion.NONE)
-        criterion = jnp.where(residual <= tolerance, Criterion.GRADIENT, kinked)
-        return Equilibrium(point.activities, point.errors, point.energy, residual, answer.steps, criterion)
 
 
 def solve_samples(
@@ -102,7 +96,9 @@ def solve_samples(
     def one(x, y, zero):
         sample = Sample(problem, x, y)
         start = sample.at(zero)
-        scale = sample.scale(start)
-        return sample.certify(solve(sample, start, scale), scale, tolerance)
+        point, residual, steps, stationary = solve(sample, start, sample.scale(start))
+        kinked = jnp.where(stationary, Criterion.STATIONARY, Criterion.NONE)
+        criterion = jnp.where(residual <= tolerance, Criterion.GRADIENT, kinked)
+        return Equilibrium(point.activities, point.errors, point.energy, residual, steps, criterion)
 
     return jax.vmap(one)(problem.x, problem.y, zero_errors(problem.network, problem.x))

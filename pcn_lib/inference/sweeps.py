@@ -13,8 +13,8 @@ from pcn_lib.inference.sample import Answer, Point, Sample, solve_samples
 from pcn_lib.numerics import tree_axpy, tree_dot, tree_norm, tree_subtract
 
 #: Sweeps watch the shrinking of dE/de, the certificate that of dF/dz.  Both start from the same deltas and shrink
-#: together; half the tolerance covers what is between them.
-GRADIENT_MARGIN = 0.5
+#: together; the margin covers what is between them.
+GRADIENT_MARGIN = 0.8
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Sweeps:
 
     def __call__(self, problem: Problem) -> Equilibrium:
         def solve(sample: Sample, start: Point, scale: Array) -> Answer:
-            return sweep(sample, start, self.tolerance, self.max_steps, accelerate=self.accelerate)
+            return sweep(sample, start, scale, self.tolerance, self.max_steps, accelerate=self.accelerate)
 
         return solve_samples(problem, self.tolerance, solve)
 
@@ -52,6 +52,7 @@ class _State(NamedTuple):
 def sweep(
     sample: Sample,
     start: Point,
+    scale: Float[Array, ""],
     tolerance: float,
     max_steps: int,
     *,
@@ -82,7 +83,7 @@ def sweep(
 
     first = _State(start, norm, jnp.ones_like(norm), jnp.array(0), jnp.array(True))
     last = jax.lax.while_loop(go_on, body, first)
-    return Answer(last.point, last.steps, jnp.array(False))
+    return Answer(last.point, sample.residual(last.point, scale), last.steps, jnp.array(False))
 
 
 def _barzilai_borwein(old: Point, new: Point) -> Float[Array, ""]:
