@@ -101,7 +101,7 @@ def _stopping_rule(record: Record) -> tuple[Claim, ...]:
             "Gradient descent on the activities leaves at least the residual that it leaves in a chain of bare skips.",
             bound=chain,
             measured=stopped.residual[:, :, place].min(),
-            because=f"the slowest mode of {hidden} skips decays by (1 - 0.3 mu_1)^T; branches were found to slow it further",
+            because=f"the slowest mode of {hidden} skips decays by (1 - 0.3 mu_1)^T; branches slow it further",
         ),
         at_least(
             "stopping early moves the cosine",
