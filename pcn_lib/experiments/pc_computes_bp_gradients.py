@@ -53,7 +53,7 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(widths=(32, 128), depths=(2, 8), seeds=3, gammas=(0.5, 1.0)),
+    "smoke": Settings(widths=(32, 128), depths=(2, 8), seeds=3, gammas=(1.0, 2.0)),
     "quick": Settings(),
     "full": Settings(widths=(32, 64, 128, 256, 512, 1024), depths=(2, 4, 8, 16, 32), seeds=10),
     "paper": Settings(widths=(32, 64, 128, 256, 512, 1024, 2048), depths=(2, 4, 8, 16, 32, 64), seeds=10),
@@ -142,7 +142,7 @@ def run(settings: Settings) -> Record:
     everything = [m for row in grid for cell in row for m in cell] + [m for cell in [*by_gamma, lazy] for m in cell]
     return Record(
         settings,
-        provenance(settings, seconds=time.perf_counter() - start, data_set=task.note),
+        provenance(settings, seconds=time.perf_counter() - start, data_set=task.note, seeds=(settings.seed,)),
         float(jnp.sum(jnp.mean(x * y, axis=0) ** 2)) / settings.inputs,
         _gap([[[m.gap for m in cell] for cell in row] for row in grid]),
         tuple(np.array([[m.layers for m in cell] for cell in row]) for row in grid),
