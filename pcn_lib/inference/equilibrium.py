@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -77,6 +77,7 @@ class Equilibrium:
         )
 
 
+@runtime_checkable
 class Solver(Protocol):
     """Takes a problem to an equilibrium: hashable, and callable inside ``jit``."""
 
