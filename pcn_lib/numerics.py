@@ -90,7 +90,7 @@ def tree_subtract(a: PyTree, b: PyTree) -> PyTree:
     return jax.tree.map(jnp.subtract, a, b)
 
 
-def tree_axpy(scale: Float[Array, ""] | float, a: PyTree, b: PyTree) -> PyTree:
+def tree_axpy(scale: Float[Array, ""] | float | int, a: PyTree, b: PyTree) -> PyTree:
     """scale * a + b, leaf by leaf."""
     return jax.tree.map(lambda u, v: scale * u + v, a, b)
 
