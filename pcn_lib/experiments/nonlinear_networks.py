@@ -226,29 +226,24 @@ def same_weights(pc: Problem, equilibrium: Equilibrium, bp: Problem) -> Float[Ar
 
 
 def _curves(history: History) -> Curves:
-    """One training; axes [1, 1, steps]."""
+    """One training, axes [1, 1, steps]; the quantities in the order of :class:`Curves`."""
     total = history.comparison.total
-    measured = Curves(
-        energy=history.energy,
-        pc_loss=history.pc_loss,
-        bp_loss=history.bp_loss,
-        one_minus_cosine=total.one_minus_cosine,
-        same_weights=total.one_minus_cosine if history.probe is None else history.probe,
-        norm_ratio=total.norm_ratio,
-        residual=history.residual,
-        converged=history.converged,
-        inference_steps=history.inference_steps,
+    quantities = (
+        history.energy,
+        history.pc_loss,
+        history.bp_loss,
+        total.one_minus_cosine,
+        total.one_minus_cosine if history.probe is None else history.probe,
+        total.norm_ratio,
+        history.residual,
+        history.converged,
+        history.inference_steps,
     )
-    return _each(lambda values: np.asarray(values)[None, None], measured)
+    return Curves(*(np.asarray(values)[None, None] for values in quantities))
 
 
 def _join(parts: list[Curves], axis: int) -> Curves:
-    return _each(lambda *values: np.concatenate(values, axis), *parts)
-
-
-def _each(function: Callable, *parts: Curves) -> Curves:
-    """The function of every quantity in turn."""
-    return Curves(*(function(*(getattr(part, field.name) for part in parts)) for field in fields(Curves)))
+    return Curves(*(np.concatenate([getattr(part, field.name) for part in parts], axis) for field in fields(Curves)))
 
 
 @jax.jit

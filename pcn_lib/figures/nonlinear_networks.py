@@ -156,7 +156,7 @@ def protocols(record: Record) -> Table:
 
 def _quantities(measured: Curves | Stopped, width: int, place: int) -> tuple[str, ...]:
     def at(values: np.ndarray) -> float:
-        return values[:, width, place].mean()
+        return float(values[:, width, place].mean())
 
     apart = at(measured.one_minus_cosine)
     numbers = (f"{at(measured.gap):.4f}", f"{1 - apart:.4f}", f"{apart:.2e}", f"{at(measured.norm_ratio):.3f}")
