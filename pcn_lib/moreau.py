@@ -236,6 +236,7 @@ class ProximalExact:
             f = problem.network.sample_forward(sample.x).output
             point = proximal_point(problem.loss, f, sample.y, M, problem.output_precision)
             errors = jax.tree.map(lambda P: jnp.tensordot(point.delta.ravel(), P, axes=1), jacobians)
-            return Answer(sample.at(errors), point.steps, jnp.array(False))
+            reached = sample.at(errors)
+            return Answer(reached, sample.residual(reached, scale), point.steps, jnp.array(False))
 
         return solve_samples(problem, self.tolerance, solve)

@@ -1,0 +1,129 @@
+"""What the chapter on keeping predictive coding different from backpropagation asserts."""
+
+import numpy as np
+
+from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
+from pcn_lib.experiments.beyond_backpropagation import EXPONENTS, Record, limiting_metric
+from pcn_lib.statistics import fit_slope, mean
+
+#: A difference that does not vanish is at least this part of what it is in the narrowest network.
+KEPT = 0.5
+
+
+def claims(record: Record) -> tuple[Claim, ...]:
+    """What theory gives at initialisation, and what was measured in training."""
+    return (*_initialisation(record), *_training(record))
+
+
+def _initialisation(record: Record) -> tuple[Claim, ...]:
+    settings, widths = record.settings, record.settings.widths
+    metric = mean(record.metric[-1])
+    order_one = EXPONENTS.index(1.0)
+    widest = mean(record.one_minus_cosine[order_one, -1])
+    found = [
+        at_most(
+            "every network is at its equilibrium",
+            "The relative norm of dF/dz, in all trainings and at both precisions.",
+            bound=1e-9,
+            measured=record.residual,
+            because="the exact solution, up to rounding times lambda's size",
+        ),
+        close(
+            "lambda M at initialisation",
+            f"lambda M of the widest network, N = {widths[-1]}, is (1 + 1/L)^(L-1) - 1.",
+            predicted=limiting_metric(settings.depth),
+            measured=metric.value,
+            tolerance=3 * metric.standard_error + 3 * settings.depth / widths[-1],
+            because=f"three standard errors over {metric.samples} networks, at least 3 L/N",
+        ),
+        close(
+            "angle at infinite width",
+            f"1 - cos at lambda = gamma_0^2 N / L, N = {widths[-1]}, is that of the limit.",
+            predicted=record.limit[order_one, -1],
+            measured=widest.value,
+            tolerance=3 * widest.standard_error + widths[-1] ** -0.5,
+            because=f"three standard errors over {widest.samples} networks, and corrections of order N^-1/2",
+        ),
+    ]
+    for exponent, measured in zip(EXPONENTS[:3], record.one_minus_cosine, strict=False):
+        # The formula at the same widths: near lambda M = 1 the power law bends.
+        i = EXPONENTS.index(exponent)
+        found.append(
+            close(
+                f"rate at lambda = (N/L)^{exponent:g}",
+                "The exponent of 1 - cos in N is that of the limiting formula at the same widths.",
+                predicted=fit_slope(widths, record.limit[i]).slope,
+                measured=fit_slope(widths, measured.mean(axis=-1)).slope,
+                tolerance=0.25,
+                because="means over a few seeds; corrections of order N^-1/2",
+            )
+        )
+    return tuple(found)
+
+
+def _difference(losses: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Largest distance of two mean loss curves, relative to the initial loss; axes [widths]."""
+    gap = np.abs(losses.mean(axis=1) - reference.mean(axis=1)).max(axis=-1)
+    return gap / reference[:, :, 0].mean(axis=-1)
+
+
+def _training(record: Record) -> tuple[Claim, ...]:
+    widths = record.settings.widths
+    apart = _difference(record.different.loss, record.bp_loss)
+    alike = _difference(record.alike.loss, record.bp_loss)
+    slow = _difference(record.different.loss, record.slow_bp_loss)
+    moved = record.different.moved[:, :, -1].mean(axis=-1)
+    cosine = record.different.one_minus_cosine.min(axis=-1).mean(axis=-1)
+    conjecture = "ours, measured only"
+    return (
+        at_most(
+            "stable at every width",
+            "At lambda = gamma_0^2 N / L the loss never exceeds its initial value by more than a tenth.",
+            bound=1.1,
+            measured=(record.different.loss / record.different.loss[:, :, :1]).max(),
+            because="one rate for all widths; a tenth is allowed for the first steps",
+            source=conjecture,
+        ),
+        close(
+            "features move alike at every width",
+            "The movement of a hidden unit has width exponent 0.",
+            predicted=0.0,
+            measured=fit_slope(widths, moved).slope,
+            tolerance=0.2,
+            because="narrow networks scatter; a lazy network would show -1/2",
+            source=conjecture,
+        ),
+        at_least(
+            "loss curves stay apart",
+            "The distance of PC's loss curve from BP's at the widest, over that at the narrowest.",
+            bound=KEPT,
+            measured=apart[-1] / apart[0],
+            because="it would be about N_min / N_max if the difference vanished",
+            source=conjecture,
+        ),
+        at_least(
+            "not a smaller rate",
+            "The distance from BP at the rate divided by 1 + kappa, widest over narrowest.",
+            bound=KEPT,
+            measured=slow[-1] / slow[0],
+            because="the limit of lambda M alone would only rescale the rate",
+            source=conjecture,
+        ),
+        at_least(
+            "gradients stay apart in training",
+            "The smallest 1 - cos on the way, widest over narrowest.",
+            bound=KEPT,
+            measured=cosine[-1] / cosine[0],
+            because="it would be about (N_min / N_max)^2 if the difference vanished",
+            source=conjecture,
+        ),
+        fails_outside(
+            at_least(
+                "loss curves stay apart, lambda = 1",
+                "The same distance at lambda = 1, widest over narrowest.",
+                bound=KEPT,
+                measured=alike[-1] / alike[0],
+                because="there PC converges to BP",
+            )
+        ),
+    )
