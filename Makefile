@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test clean
+.PHONY: help book test bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -18,6 +18,9 @@ book: $(INSTALLED)  ## run every chapter that changed, build _build/html, print 
 
 test: $(INSTALLED)  ## run the tests
 	@$(BIN)/python -m pytest
+
+bench: $(INSTALLED)  ## measure speed and memory, and record them for the book
+	@$(BIN)/python -m benchmarks
 
 clean:  ## remove runs, pages and caches (the environment stays)
 	rm -rf _build _run .cache .pytest_cache .ruff_cache

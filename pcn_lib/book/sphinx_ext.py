@@ -15,6 +15,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from pcn_lib.book import notebooks, report
+from pcn_lib.book.benchmarks import Benchmarks
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
 
@@ -27,6 +28,7 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_config_value("pcn_profile", os.environ.get("PCN_PROFILE", "quick"), "env")
     app.add_directive("pcn-claims", ClaimsTable)
     app.add_directive("pcn-statistics", StatisticsTable)
+    app.add_directive("pcn-benchmarks", Benchmarks)
     app.connect("builder-inited", _serve_mathjax)
     app.connect("env-get-outdated", _outdated)
     app.connect("source-read", _show_run)
