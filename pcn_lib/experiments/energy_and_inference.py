@@ -179,15 +179,15 @@ def run(settings: Settings) -> Record:
     at = equilibrate(problem, certifying(problem)).require()
     gradient = jax.jit(pc_gradient)(problem, at)
     descents = [ActivityDescent(optax.sgd(settings.step_size), steps) for steps in settings.steps]
-    seen = [_look(problem, equilibrate(problem, descent), gradient, settings.units) for descent in descents]
+    seen = [_measured(problem, equilibrate(problem, descent), gradient) for descent in descents]
     return Record(
         settings,
         provenance(settings, seconds=time.perf_counter() - start, data_set=note),
         solve_by_hand(),
         float(loss(problem)),
         float(energy(problem, feedforward(problem.network, problem.x).activities)),
-        _stacked(seen),
-        _stacked([_look(problem, at, gradient, settings.units)]),
+        _relaxation(settings, seen),
+        _relaxation(settings, [_measured(problem, at, gradient)]),
         _neighbourhood(problem, at.activities, gradient),
         measure_differences(settings, problem, gradient),
     )
@@ -222,14 +222,9 @@ def solve_by_hand() -> ByHand:
     return ByHand(descend(SMALL_STEP), activity, float(at.energy), gradient, abs(runaway))
 
 
-def _look(problem: Problem, at: Equilibrium, gradient: Network, units: int) -> Relaxation:
-    """One row of a :class:`Relaxation`."""
-    found = jax.tree.map(np.asarray, _measured(problem, at, gradient))
-    return Relaxation(found[0][:, :units], *found[1:])
-
-
 @jax.jit
 def _measured(problem: Problem, at: Equilibrium, gradient: Network) -> tuple[Array, ...]:
+    """One row of a :class:`Relaxation`, with all units."""
     moved = _layers(tree_subtract(at.activities, feedforward(problem.network, problem.x).activities))
     hidden = jnp.mean(jnp.sum(_layers(at.errors) ** 2, axis=2), axis=0) / 2
     layers = jnp.append(hidden, at.energy - jnp.sum(hidden))
@@ -246,8 +241,9 @@ def _relative(a: Network, reference: Network) -> Float[Array, ""]:
     return tree_norm(tree_subtract(a, reference)) / tree_norm(reference)
 
 
-def _stacked(rows: list[Relaxation]) -> Relaxation:
-    return Relaxation(*(np.stack([getattr(row, name) for row in rows]) for name in Relaxation.__annotations__))
+def _relaxation(settings: Settings, rows: list[tuple[Array, ...]]) -> Relaxation:
+    activities, *rest = (np.stack(column) for column in zip(*rows, strict=True))
+    return Relaxation(activities[..., : settings.units], *rest)
 
 
 @jax.jit

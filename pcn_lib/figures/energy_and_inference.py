@@ -9,7 +9,7 @@ from pcn_lib.figures import Picture, axes_grid, caption, plot_theory, styled
 @styled()
 def relaxation(record: Record) -> Picture:
     """Activities and energy of every layer against inference steps, with the certified equilibrium."""
-    depth, steps = record.settings.depth, record.settings.steps
+    depth, steps = record.settings.depth, np.array(record.settings.steps)
     figure, panels = axes_grid(2, depth, size=(12.0, 5.6), sharex=True, sharey="row")
     seen, final = record.relaxation, record.equilibrium
     for layer in range(depth - 1):
@@ -43,7 +43,8 @@ def relaxation(record: Record) -> Picture:
 def convergence(record: Record) -> Picture:
     """What has converged when: against inference steps, and against the distance to the equilibrium."""
     figure, (left, right) = axes_grid(1, 2, size=(10.5, 4.4))
-    steps, seen = record.settings.steps[1:], record.relaxation
+    steps, seen = np.array(record.settings.steps[1:]), record.relaxation
+    places = np.array(PLACES)
     gap = seen.energies.sum(axis=1) / record.equilibrium.energies.sum() - 1
     curves = (
         (gap, record.neighbourhood.energy_gap, 2, r"energy, $F / F^* - 1$"),
@@ -51,8 +52,8 @@ def convergence(record: Record) -> Picture:
     )
     for i, (descent, between, power, label) in enumerate(curves):
         left.plot(steps, descent[1:], color=f"C{i}", marker="o", label=label)
-        right.plot(PLACES, between, color=f"C{i}", marker="o", linestyle="none")
-        plot_theory(right, PLACES, between[-1] * (np.array(PLACES) / PLACES[-1]) ** power)
+        right.plot(places, between, color=f"C{i}", marker="o", linestyle="none")
+        plot_theory(right, places, between[-1] * (places / places[-1]) ** power)
     left.plot(steps, seen.residual[1:], color="C2", marker="o", label=r"certificate, $\|\partial F / \partial z\|$")
     left.set(xlabel="inference steps", ylabel="relative to equilibrium", xscale="log", yscale="log")
     right.set(xlabel=r"place $t$ in $z^* + t\,(h - z^*)$", xscale="log", yscale="log")
