@@ -54,7 +54,7 @@ def _routes(record: Record) -> tuple[Claim, ...]:
         ),
         at_most(
             "iteration agrees",
-            "Sweeps of backpropagation, which know no closed form, arrive at the same activities (relative distance).",
+            "Newton's method, which knows no closed form, arrives at the same activities (relative distance).",
             bound=allowed.gradient,
             measured=routes.activity_error[iterated],
             because="the solver was asked for a relative gradient of 1e-13",

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from pcn_lib.energy import Problem, energy, prediction_errors
 from pcn_lib.experiments.profiles import check_sizes, choose
 from pcn_lib.gradients import closed_form_gradient, compare, pc_gradient
-from pcn_lib.inference import ActivityDescent, Equilibrium, Sweeps, equilibrate
+from pcn_lib.inference import ActivityDescent, Equilibrium, NewtonCG, equilibrate
 from pcn_lib.layers import Dense
 from pcn_lib.network import MLP, Activities, Network, feedforward, zero_errors
 from pcn_lib.numerics import tree_norm, tree_subtract
@@ -65,13 +65,12 @@ class Settings:
         inputs: D.
         samples: B, of Gaussian inputs and targets.
         outputs: K.
-        tiny: (N, L) of the network on which every way to the equilibrium is tried; the dense one is cubic in N L,
-            and sweeps ask for N much larger than L.
+        tiny: (N, L) of the network on which every way to the equilibrium is tried; the dense one is cubic in N L.
         width: N at which the depth is varied.
         depths: L at that width.
         depth: L at which the width is varied.
         widths: N at that depth.
-        tanh_widths: N of the tanh networks, at that depth, wide enough for sweeps to contract (N >= 8 L).
+        tanh_widths: N of the tanh networks, at that depth and much larger than it.
         seeds: initialisations of each network.
     """
 
@@ -224,12 +223,12 @@ def measure_routes(settings: Settings) -> Routes:
     mlp = MLP(settings.inputs, width, depth, settings.outputs, skips=True)
     problem = gaussian_problem(settings, mlp, mupc_skips())
     exact = equilibrate(problem, LinearExact())
-    iterated = equilibrate(problem, Sweeps(tolerance=1e-13))
+    iterated = equilibrate(problem, NewtonCG(tolerance=1e-13))
     stopped = equilibrate(problem, ActivityDescent(optax.sgd(0.1), steps=20))
     ways = {
         "row products (LinearExact)": exact.activities,
         "dense Hessian": jax.jit(dense_activities)(problem),
-        "sweeps of backpropagation": iterated.activities,
+        "Newton's method": iterated.activities,
         "20 gradient-descent steps": stopped.activities,
     }
     errors = [_against_closed_form(problem, exact, activities) for activities in ways.values()]
@@ -272,7 +271,7 @@ def _rescaling_minus_identity(network: Network) -> Float[Array, "outputs outputs
 
 def measure_tanh(settings: Settings) -> np.ndarray:
     """|F*_closed / F* - 1| where the theorem does not hold: tanh networks, P_l on the feedforward pass."""
-    solver = Sweeps(tolerance=1e-10, max_steps=1000)
+    solver = NewtonCG(tolerance=1e-10)
     errors = np.zeros((len(settings.tanh_widths), TANH_SEEDS))
     for i, width in enumerate(settings.tanh_widths):
         mlp = MLP(settings.inputs, width, settings.depth, settings.outputs, activation=jnp.tanh, skips=True)
