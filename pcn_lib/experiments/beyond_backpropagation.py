@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem
+from pcn_lib.experiments.pc_computes_bp_gradients import predict
 from pcn_lib.experiments.profiles import check_sizes, choose
 from pcn_lib.gradients import bp_gradient, pc_gradient, similarity
 from pcn_lib.inference import Equilibrium
@@ -124,30 +125,25 @@ def limiting_metric(depth: int) -> float:
     return (1 + 1 / depth) ** (depth - 1) - 1
 
 
-def limiting_one_minus_cosine(depth: int, likeness: float, *, strength: float = 1.0, gamma_0: float = 1.0) -> float:
+def limiting_one_minus_cosine(depth: int, alignment: float, *, strength: float = 1.0, gamma_0: float = 1.0) -> float:
     """1 - cos(grad F*, grad Loss) at initialisation as N -> infinity, linear networks under muPC with skips, K = 1.
 
-        cos = (1 + rho^2)^(-1/2),    rho^2 = (gamma_0 mu / (L (1 + mu kappa)))^2 A / (G q),
-        mu = lambda L / (gamma_0^2 N),    A, G: numbers that depend on L alone
+        tan = T mu / (1 + mu kappa),   mu = lambda L / (gamma_0^2 N),   T independent of mu
+
+    T is taken from lambda = 1, where mu = L / (gamma_0^2 N) and ``pc_computes_bp_gradients.predict`` gives the angle.
 
     Source: derived here, see the chapter "Keeping predictive coding different from backpropagation".
 
     Args:
         depth: L.
-        likeness: q = (1/B^2) sum_ij y_i y_j x_i.x_j / D, for targets of mean square 1.
+        alignment: q = ||(1/B) sum_i y_i x_i||^2 / D, for targets of mean square 1.
         strength: mu.
         gamma_0: output scale.
     """
-    g, growth = 1 / depth, 1 + 1 / depth
-    # First and second moments of the spectrum of B_l = sum_{k<l} R_k R_k^T, layer by layer from B_2 = I.
-    first, second, total = 1.0, 1.0, 0.0
-    for layer in range(2, depth):
-        total += g * growth ** (2 * depth - 2 * layer - 1) * second
-        first, second = 1 + growth * first, 1 + 2 * growth * first + growth**2 * second + (2 * g + g**2) * first**2
-    curvature = second + total
-    kernel = 2 * growth ** (depth - 2) + (depth - 2) * g * growth ** (depth - 3)
-    scale = gamma_0 * strength / (depth * (1 + strength * limiting_metric(depth)))
-    return float(1 - 1 / np.sqrt(1 + scale**2 * curvature / (kernel * likeness)))
+    unit, kappa = 1 / gamma_0**2, limiting_metric(depth)
+    known = predict(depth, depth, alignment=alignment, gamma_0=gamma_0).gap.direction
+    tan = np.sqrt((1 - known) ** -2 - 1) * (1 + unit * kappa) / unit * strength / (1 + strength * kappa)
+    return float(1 - (1 + tan**2) ** -0.5)
 
 
 def run(settings: Settings) -> Record:
@@ -156,24 +152,24 @@ def run(settings: Settings) -> Record:
     data = toy_task(settings.seed)
     metric, one_minus_cosine = measure_initialisation(settings)
     different, alike, bp_loss, slow_bp_loss, residual = measure_trainings(settings)
-    limit = limits(settings, likeness_of_samples(data.x, data.y))
+    limit = limits(settings, alignment_of(data.x, data.y))
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=data.note)
     return Record(
         settings, made, metric, one_minus_cosine, limit, different, alike, bp_loss, slow_bp_loss, residual
     )  # fmt: skip
 
 
-def likeness_of_samples(x: np.ndarray, y: np.ndarray) -> float:
-    """q = (1/B^2) sum_ij y_i y_j x_i.x_j / D, how much the samples of a class have in common."""
-    return float(np.sum((y.T @ x) ** 2)) / (x.shape[1] * len(y) ** 2)
+def alignment_of(x: np.ndarray, y: np.ndarray) -> float:
+    """q = ||(1/B) sum_i y_i x_i||^2 / D: what the angle needs to know of the data."""
+    return float(np.sum(np.mean(y * x, axis=0) ** 2) / x.shape[1])
 
 
-def limits(settings: Settings, likeness: float) -> np.ndarray:
+def limits(settings: Settings, alignment: float) -> np.ndarray:
     """The infinite-width formula's 1 - cos at every exponent and width."""
 
     def one(width: int, exponent: float) -> float:
         strength = settings.precision(width, exponent) / settings.precision(width)
-        return limiting_one_minus_cosine(settings.depth, likeness, strength=strength, gamma_0=settings.gamma_0)
+        return limiting_one_minus_cosine(settings.depth, alignment, strength=strength, gamma_0=settings.gamma_0)
 
     return np.array([[one(width, exponent) for width in settings.widths] for exponent in EXPONENTS])
 

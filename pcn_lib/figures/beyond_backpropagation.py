@@ -46,36 +46,39 @@ def angle(record: Record) -> Picture:
 
 @styled()
 def training(record: Record) -> Picture:
-    """Loss curves, angle, lambda M and movement in training: lambda = 1 above, lambda = gamma_0^2 N / L below."""
-    figure, axes = axes_grid(2, 4, size=(14.4, 6.4), sharex=True, sharey="col")
-    _row(axes[0], record, record.alike, r"$\lambda = 1$")
-    _row(axes[1], record, record.different, r"$\lambda = \gamma_0^2 N/L$")
-    for panel, title in zip(axes[0], ("loss", "$1 - \\cos$", "$\\lambda M$", "movement of a hidden unit"), strict=True):
+    """Loss curves, angle, lambda M and movement in training: lambda = 1 on the left, gamma_0^2 N / L on the right."""
+    figure, axes = axes_grid(4, 2, size=(8.4, 10.4), sharex=True, sharey="row")
+    _column(axes[:, 0], record, record.alike)
+    _column(axes[:, 1], record, record.different)
+    for panel, title in zip(axes[0], (r"$\lambda = 1$", r"$\lambda = \gamma_0^2 N/L$"), strict=True):
         panel.set_title(title)
-    for panel in axes[1]:
+    for panel, name in zip(
+        axes[:, 0], ("loss", "$1 - \\cos$", "$\\lambda M$", "movement of a hidden unit"), strict=True
+    ):
+        panel.set_ylabel(name)
+    for panel in axes[-1]:
         panel.set_xlabel("step")
-    axes[0, 0].legend()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     sentence = (
-        "Training at one rate for all widths. Above lambda = 1, below lambda = gamma_0^2 N / L. Solid: PC, by "
-        "width; dotted: BP at the same rate; dash-dotted: BP at the rate over 1 + kappa"
+        "Training at one rate for all widths, lambda = 1 on the left, lambda = gamma_0^2 N / L on the right. Solid: PC, "
+        "by width; dotted: BP at the same rate; dash-dotted: BP at the rate over 1 + kappa"
     )
     alt = (
-        "Two rows of four panels against training steps. Above, at precision 1, the loss curves of predictive coding "
-        "approach backpropagation's as the width grows, and one minus the cosine and lambda M fall with width. Below, "
+        "Two columns of four panels against training steps. Left, at precision 1, the loss curves of predictive coding "
+        "approach backpropagation's as the width grows, and one minus the cosine and lambda M fall with width. Right, "
         "at precision N over L, the curves of different widths lie together, apart from backpropagation's, and one "
         "minus the cosine and lambda M do not fall with width. The movement of hidden units hardly depends on width."
     )
     return _picture(figure, record, sentence, alt)
 
 
-def _row(panels: np.ndarray, record: Record, curves: Curves, name: str) -> None:
+def _column(panels: np.ndarray, record: Record, curves: Curves) -> None:
     steps = np.arange(record.settings.steps)
     colours = width_colours(record.settings.widths)
     for panel, values in zip(panels, (curves.loss, curves.one_minus_cosine, curves.metric, curves.moved), strict=True):
         for width, found, colour in zip(record.settings.widths, values, colours, strict=True):
             plot_seeds(panel, steps, found, colour=colour, label=f"$N = {width}$")
     _references(panels[0], record)
-    panels[0].set_ylabel(name)
     panels[1].set_yscale("log")
     panels[2].set_yscale("log")
 
