@@ -116,9 +116,12 @@ def relative_gap(a, b) -> float:
     return float(np.linalg.norm(flat(a) - flat(b)) / np.linalg.norm(flat(b)))
 
 
+_activity_gradient = jax.jit(jax.grad(energy, argnums=1))
+
+
 def activity_gradient_norms(problem: Problem, activities) -> np.ndarray:
     """||dF/dz|| of every sample's own energy, differentiated in the activities themselves."""
-    gradient = jax.jit(jax.grad(energy, argnums=1))(problem, activities)
+    gradient = _activity_gradient(problem, activities)
     batch = problem.x.shape[0]
     return batch * np.sqrt(sum(np.sum(np.asarray(g).reshape(batch, -1) ** 2, axis=1) for g in gradient))
 

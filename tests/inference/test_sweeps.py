@@ -1,0 +1,76 @@
+"""e <- delta(e): the first sweep is backpropagation, and the rest contract at the rate of lambda M."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pcn_lib.energy import cross_entropy
+from pcn_lib.gradients import bp_gradient
+from pcn_lib.inference import Sweeps, equilibrate
+from pcn_lib.network import feedforward, zero_errors
+from pcn_lib.rescaling import LinearExact
+from tests.cases import Case
+from tests.oracles import by_layer, dense_layers, feedforward_by_loops, flat, jacobian_products, relative_gap
+
+ONE = Sweeps(tolerance=1e-15, max_steps=1)
+CASES = [Case(output_precision=1.7), Case(activation=jnp.tanh, loss=cross_entropy, output_precision=1.7)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_first_sweep_is_the_delta_of_backpropagation(case):
+    problem = case.problem()
+
+    @jax.jit
+    def bp_delta(errors):
+        def summed_loss(errors):
+            output = feedforward(problem.network, problem.x, errors).output
+            return jnp.sum(jax.vmap(problem.loss)(output, problem.y))
+
+        return jax.tree.map(lambda g: -1.7 * g, jax.grad(summed_loss)(errors))
+
+    delta = bp_delta(zero_errors(problem.network, problem.x))
+    assert relative_gap(equilibrate(problem, ONE).errors, delta) < 1e-13
+
+
+def test_the_first_sweeps_errors_times_the_feedforward_activities_are_the_bp_weight_gradient():
+    problem = Case().problem()
+    errors = by_layer(equilibrate(problem, ONE).errors)
+    below = [np.asarray(problem.x), *feedforward_by_loops(problem.network, problem.x)[0]]
+    gradients = dense_layers(jax.jit(bp_gradient)(problem))[:-1]
+    layers = dense_layers(problem.network)
+    for layer, gradient, error, h in zip(layers, gradients, errors, below, strict=False):
+        outer = -layer.scales.multiplier * sum(np.outer(e, z) for e, z in zip(error, h, strict=True)) / len(h)
+        np.testing.assert_allclose(gradient.weight[...], outer, rtol=1e-11, atol=1e-14)
+
+
+def test_each_sweep_of_a_linear_network_with_one_output_shrinks_the_gap_by_exactly_lambda_m():
+    # e_{k+1} - e* = - lambda M (e_k - e*): with e_0 = 0 the second iterate is (1 - lambda M) times the first.
+    problem = Case(outputs=1, output_precision=0.7).problem()
+    M = sum(float(np.sum(P**2)) for P in jacobian_products(problem.network))
+    first, second = (equilibrate(problem, replace(ONE, max_steps=k)).errors for k in (1, 2))
+    np.testing.assert_allclose(flat(second), (1 - 0.7 * M) * flat(first), rtol=1e-12)
+
+
+def test_sweeps_converge_where_lambda_m_is_below_one_and_say_so_where_they_do_not():
+    wide, narrow = Case(width=64, depth=3).problem(), Case(output_precision=100.0).problem()
+    assert equilibrate(wide, Sweeps(1e-10)).converged
+    assert max(np.linalg.eigvalsh(sum(P @ P.T for P in jacobian_products(narrow.network)))) * 100 > 1
+    assert not equilibrate(narrow, Sweeps(1e-10, max_steps=50)).converged
+
+
+def test_a_barzilai_borwein_step_reaches_the_same_equilibrium_in_no_more_sweeps():
+    problem = Case(width=64, depth=3).problem()
+    plain, fast = equilibrate(problem, Sweeps(1e-10)), equilibrate(problem, Sweeps(1e-10, accelerate=True))
+    assert fast.converged and np.all(fast.steps <= plain.steps)
+    assert relative_gap(fast.activities, equilibrate(problem, LinearExact()).activities) < 1e-10
+
+
+def test_the_steps_taken_are_counted_sample_by_sample():
+    problem = Case(width=64, depth=3).problem()
+    # Nothing in and nothing asked for: this sample is fitted exactly, and no other is.
+    silent = replace(problem, x=problem.x.at[0].set(0.0), y=problem.y.at[0].set(0.0))
+    equilibrium = equilibrate(silent, Sweeps(1e-10))
+    assert equilibrium.steps[0] == 0 and np.all(equilibrium.steps[1:] > 2)
