@@ -6,8 +6,9 @@ dataclass with its own tolerances) and the answer, an :class:`Equilibrium` that 
 """
 
 from pcn_lib.inference.descent import ActivityDescent
-from pcn_lib.inference.equilibrium import Criterion, Equilibrium, NotAtEquilibrium, Solver, equilibrate
+from pcn_lib.inference.equilibrium import Criterion, Equilibrium, NotAtEquilibrium, Solver
 from pcn_lib.inference.newton import NewtonCG, SweepsThenNewton
+from pcn_lib.inference.solve import equilibrate
 from pcn_lib.inference.sweeps import Sweeps
 
 __all__ = [

@@ -1,8 +1,7 @@
-"""The answer to inference, and the verb that asks for it."""
+"""The answer to inference: activities with a certificate."""
 
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import partial
 from typing import Protocol, runtime_checkable
 
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pcn_lib.energy import Problem
-from pcn_lib.network import Activities, check_input
+from pcn_lib.network import Activities
 
 
 class NotAtEquilibrium(RuntimeError):
@@ -82,36 +81,3 @@ class Solver(Protocol):
     """Takes a problem to an equilibrium: hashable, and callable inside ``jit``."""
 
     def __call__(self, problem: Problem) -> Equilibrium: ...
-
-
-def equilibrate(problem: Problem, solver: Solver) -> Equilibrium:
-    """Minimise the energy over the activities: F* = min_z F(z; theta), from the feedforward pass.
-
-    Args:
-        problem: network, batch and objective.
-        solver: how; see the solvers of this package, or ``LinearExact`` in :mod:`pcn_lib.rescaling`.
-
-    Returns:
-        Activities with their certificate; ask it to ``.require()`` convergence.
-
-    Raises:
-        ValueError: x of another network, or NaN or infinity in x, y or the weights (named).
-    """
-    check_input(problem.network, problem.x)
-    answer = _equilibrate(problem, solver)
-    # Looked at only once the answer is bad: finite input costs nothing.
-    if not bool(jnp.all(jnp.isfinite(answer.energies))):
-        _refuse_non_finite(problem)
-    return answer
-
-
-@partial(jax.jit, static_argnames="solver")
-def _equilibrate(problem: Problem, solver: Solver) -> Equilibrium:
-    return solver(problem)
-
-
-def _refuse_non_finite(problem: Problem) -> None:
-    parts = {"inputs x": problem.x, "targets y": problem.y, "weights": problem.network}
-    for name, part in parts.items():
-        if not all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(part)):
-            raise ValueError(f"NaN or infinity in the {name}; inference needs finite numbers: check their source")

@@ -13,7 +13,7 @@ from pcn_lib.inference.equilibrium import Equilibrium
 from pcn_lib.inference.sample import Answer, Point, Sample, solve_samples
 from pcn_lib.inference.sweeps import sweep
 from pcn_lib.network import Activities
-from pcn_lib.numerics import tree_axpy, tree_dot, tree_norm, tree_subtract
+from pcn_lib.numerics import tree_axpy, tree_dot, tree_subtract
 
 #: Armijo's sufficient decrease, as everywhere.
 DECREASE = 1e-4
@@ -84,7 +84,7 @@ STILL_STEPS = 3
 def newton(sample: Sample, start: Answer, scale: Float[Array, ""], tolerance: float, max_steps: int) -> Answer:
     """Newton steps until the relative norm of dF/dz is within tolerance, or nothing moves any more."""
     # Relative to what rounding can do to E: a few units in its last place.
-    noise = 8 * jnp.finfo(start.point.energy.dtype).eps
+    noise = float(8 * jnp.finfo(start.point.energy.dtype).eps)
 
     def go_on(state: _State) -> Array:
         return (state.answer.residual > tolerance) & (state.newton_steps < max_steps) & ~state.answer.stationary
@@ -106,14 +106,13 @@ def newton(sample: Sample, start: Answer, scale: Float[Array, ""], tolerance: fl
 
 
 def _unmoved(old: Point, new: Point, noise: float) -> Array:
-    """Whether neither the energy nor the errors and activities (hence the PC gradient) changed to half precision."""
-    half = jnp.sqrt(noise)
+    """Whether E changed within its rounding, and e (hence the PC gradient) by no more than E's rounding can tell.
 
-    def small(a, b):
-        return tree_norm(tree_subtract(a, b)) <= half * tree_norm(b)
-
-    energy = jnp.abs(new.energy - old.energy) <= noise * jnp.abs(old.energy)
-    return energy & small(new.errors, old.errors) & small(new.activities, old.activities)
+    E grows by at least about 1/2 ||s||^2 over a step s away from its minimum.
+    """
+    rounding = noise * jnp.abs(old.energy)
+    step = tree_subtract(new.errors, old.errors)
+    return (jnp.abs(new.energy - old.energy) <= rounding) & (tree_dot(step, step) / 2 <= 4 * rounding)
 
 
 class _Search(NamedTuple):
