@@ -65,7 +65,7 @@ class Settings:
     widths: tuple[int, ...] = (32, 128, 512)
     depth: int = 4
     depths: tuple[int, ...] = (2, 8, 32)
-    seeds: int = 6
+    seeds: int = 8
     steps: int = 4
     rate: float = 0.05
 
@@ -84,7 +84,7 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(widths=(32, 128), depths=(2, 8), seeds=4, steps=2),
+    "smoke": Settings(widths=(32, 256), depths=(2, 8), seeds=12, steps=2),
     "quick": Settings(),
     "full": Settings(widths=(32, 64, 128, 256, 512, 1024, 2048), depths=(2, 4, 8, 16, 32, 64), seeds=10, steps=8),
     "paper": Settings(widths=(64, 128, 256, 512, 1024, 2048, 4096), depths=(2, 4, 8, 16, 32, 64), seeds=10, steps=16),
