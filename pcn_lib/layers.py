@@ -40,7 +40,7 @@ class Layer(nnx.Module):
         """How many weight layers l this block stands for."""
         return 1
 
-    def rates(self, rule: Callable[[Scales], float]) -> PyTree[float]:
+    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
         """The learning-rate factor of every parameter, in the layer's own structure."""
         return jax.tree.map(lambda _: rule(self.scales), self)
 

@@ -42,7 +42,7 @@ class Stack(Layer):
     def depth(self) -> int:
         return jax.tree.leaves(self.layers)[0].shape[0]
 
-    def rates(self, rule: Callable[[Scales], float]) -> PyTree[float]:
+    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
         rates = jax.tree.map(lambda leaf: leaf, self)
         rates.layers = self.layers.rates(rule)
         return rates
@@ -106,7 +106,7 @@ class Network(nnx.Module):
         """Whether the whole map is linear, so that closed forms hold."""
         return all(block.linear for block in self.blocks) and self.readout.linear
 
-    def rates(self, rule: Callable[[Scales], float]) -> PyTree[float]:
+    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
         """The learning-rate factor of every parameter, in the network's own structure."""
         rates = jax.tree.map(lambda leaf: leaf, self)
         rates.blocks = nnx.data(tuple(block.rates(rule) for block in self.blocks))
