@@ -34,8 +34,8 @@ def phase_diagram(record: Record) -> Picture:
             record,
         ),
         alt="Four maps over the readout exponent d and the rate exponent c: prediction above, features below, "
-        "predictive coding left, backpropagation right. Colours change from blue to red along the dashed line c = -2d for "
-        "the prediction and the dotted line c = -d - 1/2 for the features; left and right look alike in the stable region.",
+        "predictive coding left, backpropagation right. Colours change from blue to red along the dashed line c = -2d "
+        "for the prediction and the dotted line c = -d - 1/2 for the features; left and right look alike where it is stable.",
     )
 
 
@@ -76,8 +76,8 @@ def standard(record: Record) -> Picture:
         figure,
         _caption("Output after 1, 2 and 3 steps at a rate that does not depend on width: mean and range", record),
         alt="Movement of the output against width on logarithmic axes. Under SP the first step grows as N for "
-        "predictive coding and backpropagation alike; backpropagation then explodes further, predictive coding stays of "
-        "order N or below. Under muPC the lines are flat.",
+        "predictive coding and backpropagation alike; backpropagation then explodes further, predictive coding stays "
+        "of order N or below. Under muPC the lines are flat.",
     )
 
 
