@@ -1,6 +1,7 @@
 """Deep linear networks: the closed form against full matrix products, and against a dense Hessian."""
 
 from dataclasses import replace
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +95,8 @@ def readout_matrix(network: Network) -> Float[Array, "K N"]:
 
 def _product(matrices: Float[Array, "some N N"]) -> Float[Array, "N N"]:
     """The last matrix times ... times the first, from the first on: no part is shared with another such product."""
-    return jax.lax.scan(lambda below, J: (J @ below, None), matrices[0], matrices[1:])[0]
+    # Written out: XLA takes longer to compile a loop for each of the products.
+    return reduce(lambda below, J: J @ below, list(matrices))
 
 
 def energy_by_full_products(case: Problem) -> Float[Array, ""]:
