@@ -138,6 +138,15 @@ class Record:
         """The part of an entry of ``wide`` in which the width varies; axes [activations, widths, seeds, ...]."""
         return np.asarray(measured)[:, : len(self.settings.widths)]
 
+    @property
+    def tanh_parts(self) -> str:
+        """A table by width: the mean contraction factor of tanh networks, and those of its two parts alone."""
+        wide, lines = self.wide, ["   N   factor  curvature  ||lambda M||"]
+        parts = [self.by_width(part)[1].mean(axis=(1, 2)) for part in (wide.contraction, wide.curvature, wide.metric)]
+        for width, factor, curvature, metric in zip(self.settings.widths, *parts, strict=True):
+            lines.append(f"{width:4d}{factor:9.3f}{curvature:11.3f}{metric:14.3f}")
+        return "\n".join(lines)
+
 
 def run(settings: Settings) -> Record:
     """Everything that the chapter measures, in the precision of the run; its claims assume float64."""
