@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.suite import GROUPS, Settings, run
 from pcn_lib.experiments.benchmarks import RECORDED
-from pcn_lib.figures.benchmarks import table
+from pcn_lib.figures.benchmarks import methods, table
 from pcn_lib.numerics import use_float64
 from pcn_lib.results import save
 
@@ -27,8 +27,7 @@ def main(arguments: list[str]) -> None:
     use_float64()
     settings = Settings(rounds=options.rounds, full=options.full)
     record = run(settings, options.groups or GROUPS, lambda text: print(text, file=sys.stderr, flush=True))
-    print(table(record))
-    print(record.machine)
+    print(table(record), methods(record), sep="\n\n")
     print(record.provenance)
     if not options.groups:
         print(f"Recorded as {save(record, ROOT / RECORDED, record.provenance)}.")

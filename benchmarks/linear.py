@@ -34,7 +34,7 @@ def closed_form(size: Size, rounds: int, goal: float, cost_goal: float | None = 
             against="F* differentiated, full N × N products",
             goal=goal,
             disagreement=_difference(ours.answer, products.answer),
-            how="certificate included; the baseline multiplies every W_(L-1) ... W_(l+1) out by itself",
+            how="certificate included; the baseline multiplies out the layers above each layer anew",
             **words,
         ),
         speed_up(

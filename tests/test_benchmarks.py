@@ -15,7 +15,7 @@ from benchmarks.scaling import Grid
 from benchmarks.suite import GROUPS, Settings, machine, run
 from benchmarks.timing import Measured, alternate, middle
 from pcn_lib.experiments.benchmarks import Record, Row
-from pcn_lib.figures.benchmarks import ratios, table
+from pcn_lib.figures.benchmarks import methods, ratios, table
 from pcn_lib.gradients import bp_gradient
 from pcn_lib.numerics import tolerance
 from pcn_lib.results import load, save
@@ -134,6 +134,7 @@ def test_a_record_comes_back_and_is_shown_with_the_machine(record: Record, tmp_p
     back = load(Record, tmp_path / "benchmarks")
     assert back == record
     assert machine().processor in str(table(back)) and machine().processor in ratios(back).caption
+    assert all(row.name in str(table(back)) and row.how in str(methods(back)) for row in record.rows)
 
 
 def test_backpropagation_is_not_what_the_full_products_differentiate():

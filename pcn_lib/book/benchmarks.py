@@ -6,7 +6,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from pcn_lib.experiments.benchmarks import RECORDED, Record
-from pcn_lib.figures.benchmarks import ratios, table
+from pcn_lib.figures.benchmarks import methods, ratios, table
 from pcn_lib.results import load, load_provenance
 
 MISSING = "No run of the benchmarks is recorded yet: `make bench` makes one in a few minutes."
@@ -23,5 +23,5 @@ class Benchmarks(SphinxDirective):
             record, made = load(Record, path), load_provenance(path)
         except FileNotFoundError:
             return [nodes.paragraph("", *self.parse_inline(MISSING)[0])]
-        shown = (ratios(record), table(record), made)
+        shown = (ratios(record), table(record), methods(record), made)
         return [nodes.raw("", part._repr_html_(), format="html") for part in shown]

@@ -1,7 +1,7 @@
-"""The table and the picture of a run of the benchmarks."""
+"""The tables and the picture of a run of the benchmarks."""
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import FuncFormatter
 
 from pcn_lib.experiments.benchmarks import Record, Row
 from pcn_lib.figures import Picture, axes_grid, caption, styled
@@ -12,20 +12,28 @@ MET, MISSED, NO_GOAL = "#0072B2", "#D55E00", "#888888"
 
 
 def table(record: Record) -> Table:
-    """Every row: both sides, their ratio, the goal and whether it is met, and how it was measured."""
-    headings = (
-        "what", "against", "ours", "baseline", "ratio", "in processor time", "goal", "verdict", "answers differ", "how",
-    )  # fmt: skip
+    """Both sides of every row, their ratio, the goal and whether it is met."""
+    headings = ("measured", "against", "ours", "baseline", "ratio", "processor time", "goal", "verdict")
     sentence = (
-        f"Medians of sides that took turns, on {record.machine}. A ratio marked × faster or × less is baseline over "
-        "ours; the others are ours over baseline"
+        f"Medians of sides that took turns, on {record.machine}. A ratio marked faster or less is baseline over ours, "
+        "the others are ours over baseline; beside it the same ratio of processor times"
     )
     return Table(headings, tuple(map(_cells, record.rows)), f"{sentence}.")
 
 
+def methods(record: Record) -> Table:
+    """What every row measures, how far apart the two answers are, and what was done."""
+    rows = (
+        (row.name, row.what, "–" if row.disagreement is None else f"{row.disagreement:.0e}", row.how)
+        for row in record.rows
+    )
+    sentence = "How it was measured; a dash where the two sides do not compute the same thing."
+    return Table(("measured", "with", "answers differ by", "how"), tuple(rows), sentence)
+
+
 def _cells(row: Row) -> tuple[str, ...]:
     return (
-        row.what,
+        row.name,
         row.against,
         f"{_number(row.ours)} {row.unit}",
         f"{_number(row.baseline)} {row.unit}",
@@ -33,8 +41,6 @@ def _cells(row: Row) -> tuple[str, ...]:
         "–" if row.processor_ratio is None else _number(row.processor_ratio),
         "–" if row.goal is None else f"{'≤' if row.cost else '≥'} {row.goal:g}",
         VERDICTS[row.met],
-        "–" if row.disagreement is None else f"{row.disagreement:.0e}",
-        row.how,
     )
 
 
@@ -51,27 +57,23 @@ def _number(value: float) -> str:
 
 @styled()
 def ratios(record: Record) -> Picture:
-    """Speed-ups and costs as bars, the goals as marks on them."""
+    """Speed-ups and costs as bars from 1, the goals as marks on them."""
     faster = [row for row in record.rows if not row.cost]
     costs = [row for row in record.rows if row.cost]
     heights = [max(len(rows), 1) for rows in (faster, costs)]
-    figure, (above, below) = axes_grid(
-        2, 1, size=(10.2, 1.8 + 0.34 * sum(heights)), gridspec_kw={"height_ratios": heights}
-    )
+    size = (10.2, 1.8 + 0.32 * sum(heights))
+    figure, (above, below) = axes_grid(2, 1, size=size, gridspec_kw={"height_ratios": heights})
     _bars(above, faster, "baseline / ours (longer is better)")
     _bars(below, costs, "ours / baseline (shorter is better)")
-    above.set_xscale("log")
-    above.xaxis.set_major_formatter(ScalarFormatter())
-    missed = [row for row in record.rows if row.met is False]
     sentence = (
-        "Speed-ups (above, logarithmic) and costs (below). A black mark is the goal: blue bars reach it, "
+        "Speed-ups (above) and costs (below), on logarithmic axes. A black mark is the goal: blue bars reach it, "
         "orange ones do not, grey ones have none"
     )
-    text = caption(sentence, data=record.provenance.data_set, sizes="as written", device=str(record.machine))
-    reached = sum(row.met is True for row in record.rows)
+    text = caption(sentence, data=record.provenance.data_set, sizes="sizes as written", device=str(record.machine))
+    reached, missed = (sum(row.met is verdict for row in record.rows) for verdict in (True, False))
     alt = (
-        f"Two bar charts of {len(record.rows)} ratios, whose numbers are in the table; {reached} reach their goals "
-        f"and {len(missed)} do not."
+        f"Two bar charts of {len(record.rows)} ratios, whose numbers are in the table below; {reached} reach their "
+        f"goals and {missed} do not."
     )
     return Picture(figure, text, alt)
 
@@ -79,15 +81,17 @@ def ratios(record: Record) -> Picture:
 def _bars(axes: Axes, rows: list[Row], label: str) -> None:
     """One bar for each row, the first on top, with its number at its end and the goal as a mark."""
     colours = {None: NO_GOAL, True: MET, False: MISSED}
-    values = [row.ratio for row in rows]
-    axes.barh(range(len(rows)), values, color=[colours[row.met] for row in rows], height=0.62)
+    axes.set_xscale("log")
     for place, row in enumerate(rows):
-        axes.annotate(
-            _number(row.ratio), (row.ratio, place), (4, 0), textcoords="offset points", va="center", fontsize=9
-        )
+        axes.barh(place, row.ratio - 1, left=1, color=colours[row.met], height=0.62)
+        end = (max(row.ratio, 1), place)
+        axes.annotate(_number(row.ratio), end, (5, 0), textcoords="offset points", va="center", fontsize=9)
         if row.goal is not None:
-            axes.plot([row.goal] * 2, [place - 0.42, place + 0.42], color="black", linewidth=2)
+            axes.plot([row.goal] * 2, [place - 0.42, place + 0.42], color="black", linewidth=2, zorder=2.5)
+    axes.axvline(1, color="#444444", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=9)
     axes.set(xlabel=label)
+    axes.margins(x=0.08)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.invert_yaxis()
     axes.grid(False, axis="y")
