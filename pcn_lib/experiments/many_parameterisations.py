@@ -74,8 +74,8 @@ class Movement:
         output: root mean square over the batch of f(t) - f(0); axes [..., steps].
     """
 
-    hidden: Float[Array, "*more steps hidden"]
-    output: Float[Array, "*more steps"]
+    hidden: Float[Array, "*steps hidden"]
+    output: Float[Array, "*steps"]
 
 
 @jax.tree_util.register_dataclass

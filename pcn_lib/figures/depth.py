@@ -35,12 +35,12 @@ def exponents(record: Record) -> Picture:
     return Picture(
         figure,
         _caption(
-            "Against depth: mean and range over seeds, theory dashed; only at alpha = 1/2 does nothing explode or die out",
+            "Against depth: mean and range over seeds, theory dashed; alpha = 1/2 alone neither explodes nor dies out",
             record,
         ),
-        alt="Three logarithmic plots against depth. The size of the last hidden layer explodes for alpha below one "
-        "half and stays of order one from there up. The hidden layers' update of the output grows for alpha below one "
-        "half, levels off at one half and falls above, for predictive coding and for backpropagation.",
+        alt="Three logarithmic plots against depth. The last hidden layer's size explodes for alpha below one half "
+        "and stays of order one from there. The hidden layers' update of the output grows for alpha below one half, "
+        "levels off at one half and falls above, for predictive coding and for backpropagation.",
     )
 
 

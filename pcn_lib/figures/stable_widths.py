@@ -35,7 +35,7 @@ def phase_diagram(record: Record) -> Picture:
         ),
         alt="Four maps over the readout exponent d and the rate exponent c: prediction above, features below, "
         "predictive coding left, backpropagation right. Colours change from blue to red along the dashed line c = -2d "
-        "for the prediction and the dotted line c = -d - 1/2 for the features; left and right look alike where it is stable.",
+        "for the prediction and the dotted line c = -d - 1/2 for the features; left and right look alike there.",
     )
 
 

@@ -1,0 +1,81 @@
+"""Stability in width: the loop over parameterisations is the library's training, and exponents are counted rightly."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pcn_lib.experiments import stable_widths
+from pcn_lib.experiments.many_parameterisations import BASE, PerRole, equivalent, train_many
+from pcn_lib.experiments.profiles import SettingsError
+from pcn_lib.network import MLP, feedforward
+from pcn_lib.parameterisation import mupc, ntp, sp
+from pcn_lib.rescaling import LinearExact
+from pcn_lib.statistics import fit_slope
+from pcn_lib.training import GradientDescent, Schedule, train
+
+# Width 16: the scales of SP and of d = 1/2 are powers of 2, so that the draws, made in float32, agree to the last bit.
+SETTINGS = stable_widths.Settings(
+    inputs=4, samples=4, depth=3, widths=(16, 64), ds=(0.0, 0.5), cs=(-1.0, 0.0), seeds=2, steps=2
+)
+TABLE = (mupc(gamma_0=2.0), sp())
+
+
+@pytest.mark.parametrize("place", range(len(TABLE)), ids=[p.name for p in TABLE])
+def test_the_loop_over_parameterisations_moves_a_network_as_training_it_does(place: int):
+    mlp, parameterisation = MLP(4, 16, 3), TABLE[place]
+    base = stable_widths.problem(SETTINGS, mlp, BASE)
+    moved = train_many(base, equivalent(TABLE, mlp), 0.01, steps=2)
+    problem = stable_widths.problem(SETTINGS, mlp, parameterisation)
+    trained = train(problem, GradientDescent(0.01), Schedule(2, LinearExact()))
+    before = feedforward(problem.network, problem.x)
+    for movement, network in ((moved.pc, trained.pc), (moved.bp, trained.bp)):
+        after = feedforward(network, problem.x)
+        output = np.sqrt(np.mean((after.output - before.output) ** 2))
+        top, start = after.activities[-1][:, -1], before.activities[-1][:, -1]
+        assert movement.output[place, -1] == pytest.approx(float(output), rel=1e-9)
+        hidden = np.linalg.norm(top - start) / np.linalg.norm(start)
+        assert movement.hidden[place, -1, -1] == pytest.approx(float(hidden), rel=1e-9)
+    ratio = trained.history.energy / trained.history.pc_loss
+    assert np.allclose(moved.energy_ratio[place], ratio, rtol=1e-9, atol=0)
+
+
+def test_a_parameterisation_is_equivalent_to_itself_with_unit_scales():
+    same = equivalent([ntp()], MLP(4, 8, 3))
+    assert all(np.all(np.asarray(value) == 1) for value in jax.tree.leaves(same))
+
+
+def test_each_role_gets_its_own_number():
+    network = MLP(4, 8, 4).init(jax.random.key(0), BASE, jnp.float64)
+    one, two, three = (jnp.array(float(k)) for k in (1, 2, 3))
+    first, stack, readout = jax.tree.leaves(PerRole(one, two, three).like(network))
+    assert (float(first), float(stack), float(readout)) == (1, 2, 3)
+
+
+def test_the_two_boundaries_cross_where_features_and_prediction_both_move():
+    theory = stable_widths.predicted(replace(SETTINGS, ds=(0.0, 0.25, 0.5, 0.75, 1.0), cs=(-2.0, -1.0, -0.5, 0.0)))
+    assert np.argwhere(theory.feature_learning).tolist() == [[2, 1]]
+    assert np.argwhere(theory.output == 0).tolist() == [[0, 3], [1, 2], [2, 1], [4, 0]]
+
+
+def test_an_exponent_is_that_of_the_geometric_mean_and_an_overflow_is_infinite():
+    widths = (10, 100)
+    values = np.array([[1.0, 4.0], [50.0, 200.0]])
+    assert stable_widths.exponent(widths, values) == pytest.approx(np.log10(100 / 2))
+    assert stable_widths.exponent(widths, np.array([[1.0, 1.0], [np.nan, 1.0]])) == np.inf
+
+
+def test_the_first_step_of_sp_moves_the_output_in_proportion_to_the_width():
+    settings = replace(SETTINGS, widths=(16, 128), rate=1e-5, steps=1, seeds=40)
+    moves = stable_widths.measure(settings, [sp()])
+    for method in moves.output[0]:
+        assert fit_slope(settings.widths, method[0].mean(axis=-1)).slope == pytest.approx(
+            1, abs=0.2
+        )  # 3 standard errors: half a residual's size over 40 seeds
+
+
+def test_a_diagram_without_mupc_is_refused():
+    with pytest.raises(SettingsError, match=r"let d = 0\.5 and c = -1\.0 be among them"):
+        replace(SETTINGS, ds=(0.0, 1.0))
