@@ -9,6 +9,8 @@ from pcn_lib.figures.table import Table
 
 VERDICTS = {None: "–", True: "met", False: "not met"}
 MET, MISSED, NO_GOAL = "#0072B2", "#D55E00", "#888888"
+#: A number stays legible on the mark of a goal.
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 
 
 def table(record: Record) -> Table:
@@ -85,7 +87,7 @@ def _bars(axes: Axes, rows: list[Row], label: str) -> None:
     for place, row in enumerate(rows):
         axes.barh(place, row.ratio - 1, left=1, color=colours[row.met], height=0.62)
         end = (max(row.ratio, 1), place)
-        axes.annotate(_number(row.ratio), end, (5, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.annotate(_number(row.ratio), end, (5, 0), textcoords="offset points", va="center", fontsize=9, bbox=BEHIND)
         if row.goal is not None:
             axes.plot([row.goal] * 2, [place - 0.42, place + 0.42], color="black", linewidth=2, zorder=2.5)
     axes.axvline(1, color="#444444", linewidth=0.8)
