@@ -44,8 +44,8 @@ class Settings:
         samples: B.
         depth: L.
         widths: N, from which exponents are fitted.
-        ds: readout exponents d of the phase diagram.
-        cs: rate exponents c of the phase diagram.
+        ds: readout exponents d of the phase diagram, multiples of 1/4 with 1/2 among them.
+        cs: rate exponents c of the phase diagram, multiples of 1/4 with -1 among them.
         exponents_b: values of the free exponent b.
         rate: eta.
         steps: weight updates.
@@ -71,6 +71,11 @@ class Settings:
                 f"ds = {self.ds} and cs = {self.cs} given; the diagram is drawn about muPC: "
                 "let d = 0.5 and c = -1.0 be among them"
             )
+        if any(4 * value % 1 for value in (*self.ds, *self.cs)):
+            raise SettingsError(
+                f"ds = {self.ds} and cs = {self.cs} given; exponents nearer than 1/4 are not told apart by fits over "
+                "these widths: give multiples of 0.25"
+            )
 
 
 PRESETS = {
@@ -79,11 +84,9 @@ PRESETS = {
     "full": Settings(
         inputs=40,
         samples=20,
-        widths=(32, 64, 128, 256, 512),
-        ds=tuple(i / 8 for i in range(9)),
-        cs=tuple(i / 8 for i in range(-16, 3)),
+        widths=(64, 128, 256, 512),
         exponents_b=(0.0, 0.5, 1.0),
-        seeds=10,
+        seeds=12,
     ),
     "paper": Settings(inputs=40, samples=20, widths=(64, 128, 256, 512, 1024), exponents_b=(0.0, 0.5, 1.0), seeds=10),
 }

@@ -79,3 +79,8 @@ def test_the_first_step_of_sp_moves_the_output_in_proportion_to_the_width():
 def test_a_diagram_without_mupc_is_refused():
     with pytest.raises(SettingsError, match=r"let d = 0\.5 and c = -1\.0 be among them"):
         replace(SETTINGS, ds=(0.0, 1.0))
+
+
+def test_a_diagram_finer_than_fits_can_tell_is_refused():
+    with pytest.raises(SettingsError, match=r"give multiples of 0\.25"):
+        replace(SETTINGS, ds=(0.375, 0.5))
