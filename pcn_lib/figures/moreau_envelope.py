@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from pcn_lib.experiments.moreau_envelope import HAND_METRIC, LOSSES, PLANE_SIZE, Record
+from pcn_lib.experiments.moreau_envelope import LOSSES, PLANE_SIZE, Record
+from pcn_lib.experiments.two_classes import HAND_METRIC
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled
 from pcn_lib.statistics import fit_slope
 
@@ -78,17 +79,18 @@ def _plane(axes: Axes, record: Record) -> None:
 def widths(record: Record) -> Picture:
     """1 - F*/Loss of linear networks, and the linearised envelope's error for tanh, against width."""
     settings = record.settings
+    linear, tanh = np.array(settings.widths), np.array(settings.tanh_widths)
     figure, (left, right) = axes_grid(1, 2, size=(9.6, 3.8))
     for i, (name, colour) in enumerate(zip(LOSSES, COLOURS, strict=False)):
-        plot_seeds(left, settings.widths, record.drop[i].T, colour=colour, label=name, marker="o")
+        plot_seeds(left, linear, record.drop[i].T, colour=colour, label=name, marker="o")
         predicted = record.first_order[i].mean(axis=-1)
-        plot_theory(left, settings.widths, predicted, label="first order" if i else None)
-    plot_seeds(right, settings.tanh_widths, record.tanh_error.T, colour=COLOURS[1], label="cross-entropy", marker="o")
-    fit = fit_slope(settings.tanh_widths, record.tanh_error.mean(axis=-1))
-    plot_theory(right, settings.tanh_widths, fit(settings.tanh_widths), label=f"fit $N^{{{fit.slope:.1f}}}$")
+        plot_theory(left, linear, predicted, label="first order" if i else None)
+    plot_seeds(right, tanh, record.tanh_error.T, colour=COLOURS[1], label="cross-entropy", marker="o")
+    fit = fit_slope(tanh, record.tanh_error.mean(axis=-1))
+    plot_theory(right, tanh, fit(tanh), label=f"fit $N^{{{fit.slope:.1f}}}$")
     left.set(title="linear: distance of $F^*$ from the loss", ylabel="$1 - F^* / \\mathcal{L}$")
     right.set(title="tanh: error of the linearised envelope", ylabel="relative error of $F^*$")
-    for axes, sizes in ((left, settings.widths), (right, settings.tanh_widths)):
+    for axes, sizes in ((left, linear), (right, tanh)):
         axes.set(xscale="log", yscale="log", xlabel="width $N$")
         axes.set_xticks(sizes, sizes)
         axes.minorticks_off()
