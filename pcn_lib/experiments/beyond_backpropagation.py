@@ -23,7 +23,7 @@ from pcn_lib.gradients import bp_gradient, pc_gradient, similarity
 from pcn_lib.inference import Equilibrium
 from pcn_lib.network import MLP, Network, feedforward
 from pcn_lib.parameterisation import mupc_skips
-from pcn_lib.rescaling import LinearExact, gram, linear_jacobians, rescaling
+from pcn_lib.rescaling import LinearExact, gram, linear_jacobians
 from pcn_lib.results import Provenance, provenance
 from pcn_lib.training import GradientDescent, History, Schedule, train
 
@@ -207,7 +207,8 @@ def _at_initialisation(problem: Problem, precisions: Float[Array, " exponents"])
 
     def equilibrated(network: Network, precision: Array) -> Array:
         r = problem.y - feedforward(network, problem.x).output
-        return jnp.mean(r**2) / rescaling(network, precision)[0, 0] / 2
+        S = 1 / precision + gram(linear_jacobians(network))[0, 0]
+        return jnp.mean(r**2) / S / 2
 
     def gap(precision: Array) -> Array:
         return similarity(jax.grad(equilibrated)(problem.network, precision), reference).one_minus_cosine

@@ -20,7 +20,7 @@ def _picture(figure, record: Record, sentence: str, alt: str) -> Picture:
 @styled()
 def angle(record: Record) -> Picture:
     """1 - cos at initialisation over width, for several precisions, with the limiting formula."""
-    widths = record.settings.widths
+    widths = np.array(record.settings.widths)
     figure, axes = axes_grid(size=(7.2, 4.0))
     for p, found, limit in zip(EXPONENTS, record.one_minus_cosine, record.limit, strict=True):
         colour = f"C{EXPONENTS.index(p)}"
@@ -60,7 +60,7 @@ def training(record: Record) -> Picture:
         panel.set_xlabel("step")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     sentence = (
-        "Training at one rate for all widths, lambda = 1 on the left, lambda = gamma_0^2 N / L on the right. Solid: PC, "
+        "Training at one rate for all widths: lambda = 1 on the left, lambda = gamma_0^2 N / L on the right. Solid: PC "
         "by width; dotted: BP at the same rate; dash-dotted: BP at the rate over 1 + kappa"
     )
     alt = (
