@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pcn_lib.inference import Criterion, SweepsThenNewton, equilibrate
+from pcn_lib.inference import Criterion, Sweeps, SweepsThenNewton, equilibrate
 from pcn_lib.network import feedforward
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.training import GradientDescent, Schedule, train
@@ -49,3 +49,9 @@ def test_the_default_reaches_one_in_a_million_after_fifty_training_steps(width, 
     trained = train(problem, GradientDescent(0.05), Schedule(50, SOLVER))
     assert np.all(trained.history.converged) and trained.history.energy[-1] < trained.history.energy[0]
     assert_certified(replace(problem, network=trained.pc))
+
+
+def test_the_default_falls_through_to_newton_where_sweeps_diverge():
+    problem = strong(*QUICK[0])
+    assert not equilibrate(problem, Sweeps(1e-6)).converged
+    assert equilibrate(problem, SOLVER).converged
