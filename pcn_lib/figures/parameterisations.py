@@ -2,8 +2,17 @@
 
 import numpy as np
 
-from pcn_lib.experiments.parameterisations import KINDS, METHODS, Record, after, initial_scales, update_exponents
+from pcn_lib.experiments.parameterisations import (
+    KINDS,
+    METHODS,
+    Record,
+    after,
+    fitted_exponents,
+    initial_scales,
+    update_exponents,
+)
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
+from pcn_lib.figures.table import Table
 
 MARKERS = ("o", "s", "^", "v", "D")
 #: Beyond these nothing is of interest but that it left.
@@ -101,6 +110,20 @@ def training(record: Record) -> Picture:
         "for each width. SP: lines fan out upwards and leave the panel, the widest first. NTP: wider networks move "
         "less. muPC with and without skips: the widths lie on one line.",
     )
+
+
+def exponents(record: Record) -> Table:
+    """Exponents of N in what one step changes, predicted and fitted, of the outer layers and the output."""
+    settings = record.settings
+    places = (("first layer", 0), ("last hidden layer", -2), ("output", -1))
+    fits = [fitted_exponents(settings, moved) for moved in (record.pc, record.bp)]
+    rows = []
+    for i, kind in enumerate(KINDS):
+        predicted = update_exponents(kind.parameterisation, settings.depth)
+        cells = (f"{predicted[at]:+.1f} · " + " · ".join(f"{fit[i, at]:+.2f}" for fit in fits) for _, at in places)
+        rows.append((kind.name, *cells))
+    headings = ("", *(name for name, _ in places))
+    return Table(headings, tuple(rows), "Exponents of N: predicted · fitted for PC · fitted for BP.")
 
 
 def _label(figure, panels, x: str, y: str) -> None:
