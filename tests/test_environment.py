@@ -51,7 +51,7 @@ import importlib, pkgutil, sys
 sys.modules.update(dict.fromkeys({BOOK_ONLY!r}))  # importing one of these now fails as if it were absent
 import pcn_lib
 for module in pkgutil.walk_packages(pcn_lib.__path__, "pcn_lib."):
-    if module.name not in ("pcn_lib.book.sphinx_ext",):
+    if module.name not in ("pcn_lib.book.sphinx_ext", "pcn_lib.book.benchmarks"):  # what Sphinx itself loads
         importlib.import_module(module.name)
 from pcn_lib.book.cli import main
 sys.exit(main(["build"]))

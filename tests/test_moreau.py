@@ -44,6 +44,7 @@ def primal_minimum(loss, f, y, M, precision) -> float:
     values, vectors = np.linalg.eigh(M)
     basis = vectors[:, values > 1e-10]
     inverse = basis.T @ np.linalg.pinv(M, rcond=1e-10) @ basis
+    f, y = jnp.asarray(f), jnp.asarray(y)
 
     def objective(c):
         return precision * loss(f + basis @ c, y) + c @ inverse @ c / 2

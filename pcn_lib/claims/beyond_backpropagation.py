@@ -8,11 +8,12 @@ from pcn_lib.statistics import fit_slope, mean
 
 #: A difference that does not vanish is at least this part of what it is in the narrowest network.
 KEPT = 0.5
+CONJECTURE = "ours, measured only"
 
 
 def claims(record: Record) -> tuple[Claim, ...]:
     """What theory gives at initialisation, and what was measured in training."""
-    return (*_initialisation(record), *_training(record))
+    return (*_initialisation(record), *_rates(record), *_stability(record), *_differences(record))
 
 
 def _initialisation(record: Record) -> tuple[Claim, ...]:
@@ -20,7 +21,7 @@ def _initialisation(record: Record) -> tuple[Claim, ...]:
     metric = mean(record.metric / limiting_metric(settings.depth))
     order_one = EXPONENTS.index(1.0)
     widest = mean(record.one_minus_cosine[order_one, -1])
-    found = [
+    return (
         at_most(
             "every network is at its equilibrium",
             "The relative norm of dF/dz, in all trainings and at both precisions.",
@@ -44,7 +45,11 @@ def _initialisation(record: Record) -> tuple[Claim, ...]:
             tolerance=3 * widest.standard_error + widths[-1] ** -0.5,
             because=f"three standard errors over {widest.samples} networks, and corrections of order N^-1/2",
         ),
-    ]
+    )
+
+
+def _rates(record: Record) -> tuple[Claim, ...]:
+    widths, found = record.settings.widths, []
     for exponent, measured in zip(EXPONENTS[:3], record.one_minus_cosine, strict=False):
         # The formula at the same widths: near lambda M = 1 the power law bends.
         i = EXPONENTS.index(exponent)
@@ -67,14 +72,8 @@ def _difference(losses: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return gap / reference[:, :, 0].mean(axis=-1)
 
 
-def _training(record: Record) -> tuple[Claim, ...]:
-    widths = record.settings.widths
-    apart = _difference(record.different.loss, record.bp_loss)
-    alike = _difference(record.alike.loss, record.bp_loss)
-    slow = _difference(record.different.loss, record.slow_bp_loss)
+def _stability(record: Record) -> tuple[Claim, ...]:
     moved = record.different.moved[:, :, -1].mean(axis=-1)
-    cosine = record.different.one_minus_cosine.min(axis=-1).mean(axis=-1)
-    conjecture = "ours, measured only"
     return (
         at_most(
             "stable at every width",
@@ -82,48 +81,61 @@ def _training(record: Record) -> tuple[Claim, ...]:
             bound=1.1,
             measured=(record.different.loss / record.different.loss[:, :, :1]).max(),
             because="one rate for all widths; a tenth is allowed for the first steps",
-            source=conjecture,
+            source=CONJECTURE,
         ),
         close(
             "features move alike at every width",
             "The movement of a hidden unit has width exponent 0.",
             predicted=0.0,
-            measured=fit_slope(widths, moved).slope,
+            measured=fit_slope(record.settings.widths, moved).slope,
             tolerance=0.2,
             because="narrow networks scatter; a lazy network would show -1/2",
-            source=conjecture,
+            source=CONJECTURE,
         ),
-        at_least(
+    )
+
+
+def _differences(record: Record) -> tuple[Claim, ...]:
+    """Distances from BP at the widest network, over those at the narrowest."""
+    apart, alike, slow = (
+        _difference(losses, reference)
+        for losses, reference in (
+            (record.different.loss, record.bp_loss),
+            (record.alike.loss, record.bp_loss),
+            (record.different.loss, record.slow_bp_loss),
+        )
+    )
+    cosine = record.different.one_minus_cosine.min(axis=-1).mean(axis=-1)
+    return (
+        _kept(
             "loss curves stay apart",
             "The distance of PC's loss curve from BP's at the widest, over that at the narrowest.",
-            bound=KEPT,
-            measured=apart[-1] / apart[0],
-            because="it would be about N_min / N_max if the difference vanished",
-            source=conjecture,
+            apart,
+            "it would be about N_min / N_max if the difference vanished",
         ),
-        at_least(
+        _kept(
             "not a smaller rate",
             "The distance from BP at the rate divided by 1 + kappa, widest over narrowest.",
-            bound=KEPT,
-            measured=slow[-1] / slow[0],
-            because="the limit of lambda M alone would only rescale the rate",
-            source=conjecture,
+            slow,
+            "the limit of lambda M alone would only rescale the rate",
         ),
-        at_least(
+        _kept(
             "gradients stay apart in training",
             "The smallest 1 - cos on the way, widest over narrowest.",
-            bound=KEPT,
-            measured=cosine[-1] / cosine[0],
-            because="it would be about (N_min / N_max)^2 if the difference vanished",
-            source=conjecture,
+            cosine,
+            "it would be about (N_min / N_max)^2 if the difference vanished",
         ),
         fails_outside(
-            at_least(
+            _kept(
                 "loss curves stay apart, lambda = 1",
                 "The same distance at lambda = 1, widest over narrowest.",
-                bound=KEPT,
-                measured=alike[-1] / alike[0],
-                because="there PC converges to BP",
+                alike,
+                "there PC converges to BP",
             )
         ),
     )
+
+
+def _kept(name: str, statement: str, over_widths: np.ndarray, because: str) -> Claim:
+    measured = over_widths[-1] / over_widths[0]
+    return at_least(name, statement, bound=KEPT, measured=measured, because=because, source=CONJECTURE)
