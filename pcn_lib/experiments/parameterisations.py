@@ -155,7 +155,7 @@ def run(settings: Settings) -> Record:
     residual = max(float(jnp.max(m.residual[:, 0])) for row in trained for m in row)
     return Record(
         settings,
-        provenance(settings, seconds=time.perf_counter() - start, data_set=task.note),
+        provenance(settings, seconds=time.perf_counter() - start, data_set=task.note, seeds=(settings.seed,)),
         float(np.mean(task.x**2)),
         _initial(settings, data, [(width, settings.depth) for width in settings.widths]),
         _initial(settings, data, [(settings.width, depth) for depth in settings.depths]),

@@ -29,7 +29,7 @@ from pcn_lib.rescaling import LinearExact
 from pcn_lib.results import load, save
 from pcn_lib.training import GradientDescent, Schedule, train
 
-SMALL = Settings(inputs=3, samples=4, widths=(4, 8), depth=4, depths=(2, 3), seeds=2, steps=2)
+SMALL = Settings(inputs=3, samples=4, widths=(4, 8), depth=4, depths=(2, 4), seeds=2, steps=2)
 
 
 @pytest.fixture(scope="module")
