@@ -1,7 +1,4 @@
-"""Inference as backpropagation iterated to self-consistency: e <- delta(e), sweep by sweep.
-
-The chapter is about the iteration itself, so it is written out here (:func:`sweep`) instead of taken from a solver.
-"""
+"""Inference as backpropagation iterated to self-consistency: e <- delta(e), written out here, sweep by sweep."""
 
 import time
 from collections.abc import Callable, Iterable
