@@ -62,7 +62,7 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(widths=(32, 128), steps=20, seeds=2),
+    "smoke": Settings(),
     "quick": Settings(widths=(32, 96, 256)),
     "full": Settings(widths=(32, 64, 128, 256, 512, 1024), steps=100, seeds=10),
     "paper": Settings(widths=(32, 128, 512, 2048), steps=100, seeds=3),

@@ -29,8 +29,8 @@ def equilibrate(problem: Problem, solver: Solver = DEFAULT) -> Equilibrium:
     """
     check_input(problem.network, problem.x)
     answer = _equilibrate(problem, solver)
-    # Looked at only once the answer is bad: finite input costs nothing.
-    if not bool(jnp.all(jnp.isfinite(answer.energies))):
+    # tanh makes a finite energy of an infinite input, so x and y are looked at too; the weights only once E is bad.
+    if not all(bool(jnp.all(jnp.isfinite(a))) for a in (answer.energies, problem.x, problem.y)):
         _refuse_non_finite(problem)
     return answer
 
