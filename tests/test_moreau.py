@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from pcn_lib import moreau
 from pcn_lib.energy import Problem, cross_entropy, squared_error
 from pcn_lib.gradients import compare, pc_gradient
-from pcn_lib.inference import SweepsThenNewton, equilibrate
+from pcn_lib.inference import NewtonCG, equilibrate
 from pcn_lib.moreau import ProximalExact
 from pcn_lib.network import MLP, feedforward
 from pcn_lib.numerics import tree_norm, tree_subtract
@@ -24,12 +24,13 @@ proximal_point = jax.jit(moreau.proximal_point, static_argnames="loss")
 proximal_points, moreau_energy, linearised_energy, sandwich = map(
     jax.jit, (moreau.proximal_points, moreau.moreau_energy, moreau.linearised_energy, moreau.sandwich)
 )
+draw = jax.jit(MLP.init, static_argnums=(0, 2, 3))
 LOSSES = pytest.mark.parametrize("loss", [squared_error, cross_entropy])
 
 
 def problem_of(loss, *, activation=None, precision=1.0, parameterisation=None) -> Problem:
     shape = dict(activation=activation) if activation else {}
-    network = MLP(6, 9, 4, K, skips=True, **shape).init(jax.random.key(1), parameterisation or sp(), "float64")
+    network = draw(MLP(6, 9, 4, K, skips=True, **shape), jax.random.key(1), parameterisation or sp(), "float64")
     x = jax.random.normal(jax.random.key(2), (5, 6), "float64")
     y = jax.nn.one_hot(jnp.arange(5) % K, K, dtype="float64")
     return Problem(network, x, y, loss, precision)
@@ -58,8 +59,8 @@ def primal_minimum(loss, f, y, M, precision) -> float:
 def test_the_envelope_is_the_minimum_over_outputs_that_a_general_optimiser_finds(loss, rank, precision):
     rng = np.random.default_rng(rank)
     factor, f = rng.standard_normal((K, rank)), 3 * rng.standard_normal(K)
-    y, M = np.eye(K)[1], factor @ factor.T
-    point = proximal_point(loss, jnp.asarray(f), jnp.asarray(y), jnp.asarray(M), precision)
+    y, M = jnp.eye(K)[1], factor @ factor.T
+    point = proximal_point(loss, jnp.asarray(f), y, jnp.asarray(M), precision)
     assert point.converged
     assert point.energy == pytest.approx(primal_minimum(loss, f, y, M, precision), rel=1e-9)
 
@@ -72,11 +73,10 @@ def test_a_proximal_point_solved_by_hand():
     assert point.energy == pytest.approx(np.log(2) + 5 / 8, rel=1e-12)
 
 
-@LOSSES
-@pytest.mark.parametrize("precision", [1.0, 7.0])
+@pytest.mark.parametrize("loss, precision", [(squared_error, 1.0), (cross_entropy, 7.0)])
 def test_iterative_inference_arrives_at_the_envelope_and_its_errors_are_deltas_at_the_proximal_point(loss, precision):
     problem = problem_of(loss, precision=precision)
-    reached = equilibrate(problem, SweepsThenNewton(tolerance=1e-12)).require()
+    reached = equilibrate(problem, NewtonCG(tolerance=1e-12)).require()
     exact = equilibrate(problem, ProximalExact(tolerance=1e-12)).require()
     assert moreau_energy(problem) == pytest.approx(float(reached.energy), rel=1e-12)
     assert tree_norm(tree_subtract(reached.errors, exact.errors)) < 1e-10 * tree_norm(exact.errors)
@@ -102,19 +102,20 @@ def test_the_energy_lies_between_its_bounds_and_touches_them_as_the_metric_vanis
     assert jnp.allclose(drop, gap, rtol=1e-3)
 
 
-@LOSSES
-def test_the_derivative_of_the_envelope_is_the_gradient_of_predictive_coding(loss):
-    problem = problem_of(loss, precision=2.0)
-    derivative = jax.grad(lambda network: moreau_energy(replace(problem, network=network)))(problem.network)
-    local = pc_gradient(problem, ProximalExact()(problem))
-    assert compare(local, derivative).total.relative_error < 1e-10
+def test_the_derivative_of_the_envelope_is_the_gradient_of_predictive_coding():
+    @jax.jit
+    def both(problem):
+        derivative = jax.grad(lambda network: moreau.moreau_energy(replace(problem, network=network)))(problem.network)
+        return compare(pc_gradient(problem, ProximalExact()(problem)), derivative)
+
+    assert both(problem_of(cross_entropy, precision=2.0)).total.relative_error < 1e-10
 
 
 def test_the_linearisation_is_exact_for_linear_networks_and_close_for_wide_ones():
     linear = problem_of(cross_entropy)
     assert linearised_energy(linear) == pytest.approx(float(moreau_energy(linear)), rel=1e-12)
     tanh = problem_of(cross_entropy, activation=jnp.tanh, parameterisation=mupc_skips())
-    reached = float(equilibrate(tanh, SweepsThenNewton(tolerance=1e-10)).require().energy)
+    reached = float(equilibrate(tanh, NewtonCG(tolerance=1e-10)).require().energy)
     assert linearised_energy(tanh) == pytest.approx(reached, rel=1e-2)
     assert linearised_energy(tanh) != pytest.approx(reached, rel=1e-9)
 

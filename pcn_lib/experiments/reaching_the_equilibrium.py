@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +11,7 @@ from jaxtyping import Array, Float
 
 from pcn_lib.energy import Problem, energy
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
-from pcn_lib.experiments.solver_curves import TIGHT, Case, measure_case
-from pcn_lib.inference import SweepsThenNewton, equilibrate
+from pcn_lib.experiments.solver_curves import DEFAULT, TIGHT, Case, measure_case, solve
 from pcn_lib.network import MLP, Activities, feedforward, zero_errors
 from pcn_lib.numerics import Activation
 from pcn_lib.parameterisation import mupc_skips
@@ -39,7 +37,7 @@ class Settings:
         sweeps: the largest budget of sweeps, a power of two; of Newton steps half as many.
         starts: starting activities tried on one sample of the wide and of the narrow tanh network.
         spread: standard deviation of the prediction errors at those starts.
-        descent: steps of momentum from each of them.
+        descent: steps of momentum from each of them, per H^2.
     """
 
     seed: int = 0
@@ -51,9 +49,9 @@ class Settings:
     narrow: tuple[int, ...] = (8, 32)
     relu: tuple[str, ...] = ("wide",)
     sweeps: int = 32
-    starts: int = 24
+    starts: int = 16
     spread: float = 1.0
-    descent: int = 10_000
+    descent: int = 10
 
     def __post_init__(self):
         check_sizes(self, inputs=1, samples=1, outputs=1, wide=2, square=2, narrow=2, sweeps=4, starts=2, descent=1)
@@ -69,8 +67,8 @@ class Settings:
 PRESETS = {
     "smoke": Settings(wide=(32, 2), square=(4, 4), starts=8),
     "quick": Settings(),
-    "full": Settings(wide=(512, 8), square=(32, 32), relu=SHAPES, sweeps=64, starts=200, descent=30_000),
-    "paper": Settings(wide=(512, 32), square=(32, 32), relu=SHAPES, sweeps=64, starts=200, descent=30_000),
+    "full": Settings(wide=(512, 8), square=(32, 32), relu=SHAPES, sweeps=64, starts=200, descent=30),
+    "paper": Settings(wide=(512, 32), square=(32, 32), relu=SHAPES, sweeps=64, starts=200, descent=30),
 }
 
 
@@ -168,18 +166,15 @@ def _measure(settings: Settings, activation: str, shape: str) -> Case:
 def measure_minima(settings: Settings, shape: str) -> Minima:
     """Descend from the feedforward pass (the first start) and from forward passes with random prediction errors."""
     problem = network_problem(settings, "tanh", shape)
-    problem = replace(problem, x=problem.x[:1], y=problem.y[:1])
-    certified = equilibrate(problem, SweepsThenNewton(TIGHT)).require()
-    copies = replace(
-        problem,
-        x=jnp.repeat(problem.x, settings.starts, axis=0),
-        y=jnp.repeat(problem.y, settings.starts, axis=0),
-    )
-    energies, residuals = _descend(copies, jax.random.key(settings.seed), settings.spread, settings.descent)
-    return Minima(shape, np.array(energies), np.array(residuals), float(certified.energy))
+    certified = solve(problem, DEFAULT, TIGHT).require().energies[0]
+    x, y = (jnp.repeat(a[:1], settings.starts, axis=0) for a in (problem.x, problem.y))
+    copies = replace(problem, x=x, y=y)
+    steps = settings.descent * (problem.network.depth - 1) ** 2
+    energies, residuals = _descend(copies, jax.random.key(settings.seed), settings.spread, steps)
+    return Minima(shape, np.array(energies), np.array(residuals), float(certified))
 
 
-@partial(jax.jit, static_argnames="steps")
+@jax.jit
 def _descend(problem: Problem, key: Array, spread: float, steps: int) -> tuple[Array, Array]:
     """F and relative ||dF/dz|| of each sample where its descent from its own start ends."""
     zero = zero_errors(problem.network, problem.x)

@@ -15,6 +15,7 @@ FLOOR = 1e-15
 def contraction(record: Record) -> Picture:
     """The factor per sweep against ||lambda M|| (linear), and against width with its two parts (tanh)."""
     settings, wide = record.settings, record.wide
+    widths = np.array(settings.widths)
     figure, (left, right) = axes_grid(1, 2, size=(10.4, 4.6))
     colours = dict(zip(sorted({width for width, _ in settings.sizes}), width_colours(_widths(record)), strict=True))
     for i, (width, depth) in enumerate(settings.sizes):
@@ -30,9 +31,9 @@ def contraction(record: Record) -> Picture:
     left.legend()
     for part, colour, name in ((wide.contraction, "C0", "measured"), (wide.metric, "C2", r"$\|\lambda M\|$")):
         samples = record.by_width(part)[1].reshape(len(settings.widths), -1).T
-        plot_seeds(right, settings.widths, samples, colour=colour, marker="o", label=name)
+        plot_seeds(right, widths, samples, colour=colour, marker="o", label=name)
     alone = record.by_width(wide.curvature)[1].mean(axis=(1, 2))
-    right.plot(settings.widths, alone, "sC1", markersize=7, fillstyle="none", label=r"without $\lambda P^\top P$")
+    right.plot(widths, alone, "sC1", markersize=7, fillstyle="none", label=r"without $\lambda P^\top P$")
     right.set(xscale="log", yscale="log", xlabel="width $N$", title=f"tanh, depth $L = {settings.depth}$")
     _ticks(right, settings.widths)
     right.legend()
@@ -54,7 +55,7 @@ def contraction(record: Record) -> Picture:
 @styled()
 def accuracy(record: Record) -> Picture:
     """The distance from the equilibrium over the sweeps, and the weight gradient's error against width."""
-    settings = record.settings
+    settings, widths = record.settings, np.array(record.settings.widths)
     figure, panels = axes_grid(2, 2, size=(10.4, 8.0), sharey="col")
     for row, (name, _), over_sweeps, errors in zip(
         panels,
@@ -68,9 +69,9 @@ def accuracy(record: Record) -> Picture:
             plot_seeds(row[0], np.arange(seeds.shape[-1]), shown, colour=colour, marker="o", label=f"$N = {width}$")
         for k in SHOWN:
             seeds = errors[..., k - 1].T
-            plot_seeds(row[1], settings.widths, seeds, colour=f"C{k - 1}", marker="o", label=f"$k = {k}$")
+            plot_seeds(row[1], widths, seeds, colour=f"C{k - 1}", marker="o", label=f"$k = {k}$")
             anchor = np.exp(np.log(seeds[:, -1]).mean())
-            plot_theory(row[1], settings.widths, anchor * (settings.widths[-1] / np.array(settings.widths)) ** k)
+            plot_theory(row[1], widths, anchor * (widths[-1] / widths) ** k)
         row[0].set(yscale="log", ylabel=r"$\|e^k - e^*\| \,/\, \|e^*\|$", title=f"{name}: errors over the sweeps")
         row[1].set(xscale="log", yscale="log", title=f"{name}: weight gradient of sweep $k$")
         row[1].set(ylabel="relative distance from PC's gradient")

@@ -88,7 +88,7 @@ def minima(record: Record) -> Picture:
     return Picture(
         figure,
         _caption(
-            f"One sample of a tanh network: energies after {record.settings.descent} steps of momentum on the "
+            f"One sample of a tanh network: energies after {record.settings.descent} H^2 steps of momentum on the "
             f"activities, from the feedforward pass and from {record.settings.starts - 1} others; dashed, the default "
             "solver from the feedforward pass",
             record,
