@@ -23,6 +23,7 @@ CHECKED = (
     "rescaling",
     "moreau",
     "gradients",
+    "spectrum",
     "training",
     "dmft",
     "experiments",

@@ -13,7 +13,7 @@ RANKS = {
     "network": 2,
     "energy": 3,
     "inference": 4, "rescaling": 4, "moreau": 4,
-    "gradients": 5,
+    "gradients": 5, "spectrum": 5,
     "training": 6, "dmft": 6,
     "experiments": 7,
     "claims": 8, "figures": 8,
