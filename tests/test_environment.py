@@ -46,12 +46,13 @@ def test_the_library_and_the_package_tell_the_same_version():
 
 
 BOOK_ONLY = ("papermill", "nbformat", "nbclient", "sphinx", "jupyter_book", "sklearn", "mlxtend", "ipykernel")
+SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in ("sphinx_ext", "benchmarks", "tables"))
 WITHOUT_BOOK = f"""
 import importlib, pkgutil, sys
 sys.modules.update(dict.fromkeys({BOOK_ONLY!r}))  # importing one of these now fails as if it were absent
 import pcn_lib
 for module in pkgutil.walk_packages(pcn_lib.__path__, "pcn_lib."):
-    if module.name not in ("pcn_lib.book.sphinx_ext", "pcn_lib.book.benchmarks"):  # what Sphinx itself loads
+    if module.name not in {SPHINX_LOADS!r}:
         importlib.import_module(module.name)
 from pcn_lib.book.cli import main
 sys.exit(main(["build"]))

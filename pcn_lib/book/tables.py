@@ -1,0 +1,150 @@
+"""Tables over all chapters, which Sphinx reads again whenever one of them was run."""
+
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from pcn_lib.book import report
+from pcn_lib.book.project import BookError, Chapter, Project
+from pcn_lib.claims import Claim
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+#: Claims that a row of the paper map names in full, before it counts the others.
+NAMED = 3
+
+
+def reports(app: "Sphinx", project: Project) -> tuple[report.ChapterReport, ...]:
+    """How every chapter stands at the profile that these pages show."""
+    return report.chapter_reports(project, app.config.pcn_profile)
+
+
+class CollectingTable(SphinxDirective):
+    """A table over all chapters; subclasses write it as Markdown."""
+
+    def run(self) -> list[nodes.Node]:
+        if not hasattr(self.env, "pcn_collecting"):
+            self.env.pcn_collecting = set()
+        self.env.pcn_collecting.add(self.env.docname)
+        project = Project(Path(self.env.srcdir))
+        container = nodes.container(classes=["pcn-table"])
+        self.state.nested_parse(StringList(self.markdown(project).splitlines()), self.content_offset, container)
+        return container.children
+
+    def markdown(self, project: Project) -> str:
+        raise NotImplementedError
+
+    def reports(self, project: Project) -> tuple[report.ChapterReport, ...]:
+        return reports(self.env.app, project)
+
+
+class ClaimsTable(CollectingTable):
+    """```{pcn-claims}```: every claim with what was predicted and measured, and its verdict."""
+
+    def markdown(self, project: Project) -> str:
+        header = ("claim", "predicted", "measured", "tolerance", "verdict", "device")
+        lines = []
+        for state in self.reports(project):
+            rows = [_claim_row(row) for row in report.claim_rows(project, [state])]
+            lines += [f"**{link(project, state.chapter)}**", "", *([state.problem, ""] if state.problem else [])]
+            lines += [*table(header, rows), ""] if rows else []
+        return "\n".join(lines)
+
+
+class StatisticsTable(CollectingTable):
+    """```{pcn-statistics}```: how long each chapter ran, on what, and when."""
+
+    def markdown(self, project: Project) -> str:
+        reports = self.reports(project)
+        paired = zip(reports, report.statistics(reports), strict=True)
+        rows = [(link(project, state.chapter), *row[1:]) for state, row in paired]
+        return "\n".join(table(("chapter", "profile", "minutes", "device", "started (UTC)", "state"), rows))
+
+
+class PaperMap(CollectingTable):
+    """```{pcn-paper-map}```: what the paper says, the chapter that checks it, and what came out.
+
+    Each line of the body is ``where in the paper | what it says | chapter | claims``.  The claims are patterns
+    separated by semicolons, matched with the names of the chapter's claims as file names are; without any, they are
+    those whose source is the paper.  The verdict comes from the run that these pages show.
+    """
+
+    has_content = True
+
+    def markdown(self, project: Project) -> str:
+        states = {name: state for state in self.reports(project) for name in (state.chapter.name, state.chapter.stem)}
+        rows = [self._row(project, states, line) for line in self.content if line.strip()]
+        return "\n".join(table(("in the paper", "what it says", "chapter", "checked by", "verdict"), rows))
+
+    def _row(self, project: Project, states: dict[str, report.ChapterReport], line: str) -> tuple[str, ...]:
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) not in (3, 4) or cells[2] not in states:
+            raise self.error(f"'{line}' is not `where | what | chapter | claims` with a chapter of this book.")
+        state, patterns = states[cells[2]], cells[3].split(";") if len(cells) == 4 else ()
+        try:
+            checks, verdict = summarised(state, tuple(pattern.strip() for pattern in patterns))
+        except BookError as unknown:
+            raise self.error(str(unknown)) from unknown
+        return (*cells[:2], link(project, state.chapter), plain(checks), f"**{verdict}**")
+
+
+def summarised(state: report.ChapterReport, patterns: tuple[str, ...]) -> tuple[str, str]:
+    """The names of those claims of a chapter that match, and what came out of them all, in words.
+
+    Raises:
+        BookError: a pattern that matches no claim of the run.
+    """
+    if not state.current:
+        return "–", "not run"
+    claims = [made.claim for made in state.run.claims]
+    for pattern in patterns:
+        if not any(fnmatchcase(claim.name, pattern) for claim in claims):
+            raise BookError(f"The paper map names the claim '{pattern}', which {state.chapter.name} does not make.")
+    chosen = [claim for claim in claims if _matches(claim, patterns)]
+    names = "; ".join(claim.name for claim in chosen[:NAMED])
+    more = f"; and {len(chosen) - NAMED} more" if len(chosen) > NAMED else ""
+    return (names + more or "–", _verdict(chosen))
+
+
+def _matches(claim: Claim, patterns: tuple[str, ...]) -> bool:
+    if not patterns:
+        return claim.source.startswith("paper")
+    return any(fnmatchcase(claim.name, pattern) for pattern in patterns)
+
+
+def _verdict(claims: list[Claim]) -> str:
+    if not claims:
+        return "nothing claimed"
+    wrong = sum(not claim.as_expected for claim in claims)
+    if wrong:
+        return f"{wrong} of {len(claims)} not as expected"
+    verdicts = {claim.verdict for claim in claims}
+    return verdicts.pop() if len(verdicts) == 1 else "holds, and fails where it should"
+
+
+def _claim_row(row: report.ClaimRow) -> tuple[str, ...]:
+    claim = row.claim
+    name, statement, source = (plain(text) for text in (claim.name, claim.statement, claim.source))
+    return (f"**{name}**: {statement} ({source})", *row.quantities, f"**{claim.verdict}**", row.device)
+
+
+def plain(text: str) -> str:
+    """Text of a claim, in which F* is a symbol and not the beginning of an emphasis."""
+    return re.sub(r"([\\`*_{}\[\]<>$~])", r"\\\1", text)
+
+
+def link(project: Project, chapter: Chapter) -> str:
+    """A link to a chapter under its own title."""
+    return f"[](/{chapter.path.relative_to(project.root).as_posix()})"
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """A table as lines of Markdown."""
+    lines = [header, ("---",) * len(header), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines]
