@@ -23,7 +23,8 @@ def rescaling(record: Record) -> Picture:
     axes[0, 1].set(title=f"depth $L = {settings.depth}$")
     axes[1, 0].set(xlabel="depth $L$", ylabel="measured / expected")
     axes[1, 1].set(xlabel="width $N$")
-    figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=6, handletextpad=0.2, columnspacing=1.2)
+    handles = axes[0, 1].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=6, handletextpad=0.2, columnspacing=1.2)
     return Picture(
         figure,
         caption(

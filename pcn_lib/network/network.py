@@ -1,15 +1,6 @@
-"""A network: a sequence of layers, with runs of equal layers stacked and scanned.
-
-Every function of activities serves backpropagation and predictive coding alike: the feedforward
-pass with prediction errors added is BP's forward pass when the errors are zero.
-
-Axes.  Activities and prediction errors are tuples with one entry per block below the readout:
-[batch, ...] for a layer, [batch, layers, ...] for a stack.  The batch comes first everywhere, so
-that one ``vmap`` turns any one-sample function of them into a batched one.
-"""
+"""The one network type: layers and stacks of layers below a readout, and the passes through it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -17,60 +8,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
-from pcn_lib.layers import Layer, draw_dense
-from pcn_lib.numerics import Activation, check_dtype, identity
-from pcn_lib.parameterisation import Parameterisation, Role, Scales
+from pcn_lib.layers import Layer
+from pcn_lib.parameterisation import Scales
 
 Activities = tuple[Array, ...]
-
-
-class Stack(Layer):
-    """A run of equal, shape-preserving layers, walked by one scan: compile time is flat in depth.
-
-    Attributes:
-        layers: one layer whose parameters carry a leading layer axis.
-    """
-
-    def __init__(self, layers: Layer):
-        self.layers = layers
-
-    @property
-    def linear(self) -> bool:
-        return self.layers.linear
-
-    @property
-    def depth(self) -> int:
-        return jax.tree.leaves(self.layers)[0].shape[0]
-
-    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
-        rates = jax.tree.map(lambda leaf: leaf, self)
-        rates.layers = self.layers.rates(rule)
-        return rates
-
-    def forward(self, z: Array, error: Array | None) -> tuple[Array, Array]:
-        def step(z, layer_and_error):
-            layer, error = layer_and_error
-            return layer.forward(z, error)
-
-        return jax.lax.scan(step, z, (self.layers, error))
-
-    def backward(self, below: Array, kept: Array, delta: Array) -> tuple[Array, Array]:
-        def step(delta, layer_and_below):
-            layer, below = layer_and_below
-            return layer.backward(below, below, delta)
-
-        inputs = jnp.concatenate([below[None], kept[:-1]])
-        return jax.lax.scan(step, delta, (self.layers, inputs), reverse=True)
-
-    def predict(self, below: Array, activity: Array) -> tuple[Array, Array]:
-        inputs = jnp.concatenate([below[None], activity[:-1]])
-        return self.top(activity), jax.vmap(lambda layer, h: layer(h))(self.layers, inputs)
-
-    def top(self, kept: Array) -> Array:
-        return kept[-1]
-
-    def __call__(self, h: Array) -> Array:
-        return self.forward(h, None)[0]
 
 
 class Pass(NamedTuple):
@@ -211,64 +152,3 @@ def check_activities(network: Network, x: Array, activities: Activities) -> None
             f"activities of shapes {given} given; this network and batch need {needed}: "
             "take them from feedforward(network, x)"
         )
-
-
-@dataclass(frozen=True)
-class MLP:
-    """A multilayer perceptron: h_1 = a_1 W_1 x, h_l = tau h_{l-1} + a_l W_l phi(h_{l-1}), f = a_L W_L phi(h_{L-1}).
-
-    Attributes:
-        inputs: D.
-        width: N.
-        depth: L, the number of weight layers (H = L - 1 hidden layers).
-        outputs: K.
-        activation: phi.
-        skips: tau, one-layer skips on the hidden layers.
-
-    Source: arXiv:2602.07697, section 2.
-    """
-
-    inputs: int
-    width: int
-    depth: int
-    outputs: int = 1
-    activation: Activation = identity
-    skips: bool = False
-
-    def __post_init__(self):
-        for name in ("inputs", "width", "outputs"):
-            if not getattr(self, name) >= 1:
-                given = getattr(self, name)
-                raise ValueError(f"{name} = {given} given; a network needs at least 1: choose {name} >= 1")
-        if not self.depth >= 2:
-            raise ValueError(
-                f"depth = {self.depth} given; inference needs a hidden layer: choose depth >= 2 weight layers"
-            )
-
-    def init(self, key: Array, parameterisation: Parameterisation, dtype=jnp.float32) -> Network:
-        """A network with fresh weights.
-
-        Args:
-            key: typed random key; the same key gives the same weights in every dtype.
-            parameterisation: the table of multipliers, variances and rates.
-            dtype: float32 or float64.
-
-        Raises:
-            ValueError: float64 asked for while JAX has it switched off.
-        """
-        dtype = check_dtype(dtype)
-        size = (self.width, self.depth)
-        first, middle, last = jax.random.split(key, 3)
-
-        def dense(key, role, shape, **kind):
-            return draw_dense(key, parameterisation, role, shape, size, dtype=dtype, **kind)
-
-        def hidden(key):
-            square = (self.width, self.width)
-            return dense(key, Role.HIDDEN, square, activation=self.activation, skip=self.skips)
-
-        blocks = [dense(first, Role.INPUT, (self.width, self.inputs))]
-        if self.depth > 2:
-            blocks.append(Stack(jax.vmap(hidden)(jax.random.split(middle, self.depth - 2))))
-        readout = dense(last, Role.OUTPUT, (self.outputs, self.width), activation=self.activation)
-        return Network(tuple(blocks), readout, (self.inputs,))

@@ -1,0 +1,68 @@
+"""Dense layers, h -> [h +] a W phi(h)."""
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from pcn_lib.layers.layer import Layer
+from pcn_lib.numerics import Activation, identity
+from pcn_lib.parameterisation import Parameterisation, Role, Scales
+
+
+class Dense(Layer):
+    """f_l(h) = tau h + a W phi(h), with tau = 1 where ``skip`` is set.
+
+    Attributes:
+        weight: W, axes [outputs, inputs].
+        scales: a is ``scales.multiplier``.
+        activation: phi, applied to the layer's *input*.
+        skip: whether the input is added to the output (equal sizes only).
+    """
+
+    def __init__(
+        self,
+        weight: Float[Array, "outputs inputs"],
+        scales: Scales,
+        *,
+        activation: Activation = identity,
+        skip: bool = False,
+    ):
+        self.weight = nnx.Param(weight)
+        self.scales = scales
+        self.activation = activation
+        self.skip = skip
+
+    def __call__(self, h: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        # a W phi(h), written with the sample on the left so that a batch is one row-major product.
+        branch = self.scales.multiplier * (self.activation(h) @ self.weight[...].T)
+        return h + branch if self.skip else branch
+
+    @property
+    def linear(self) -> bool:
+        return self.activation is identity
+
+
+def draw_dense(
+    key: Array,
+    parameterisation: Parameterisation,
+    role: Role,
+    shape: tuple[int, int],
+    size: tuple[int, int],
+    *,
+    activation: Activation = identity,
+    skip: bool = False,
+    dtype=jnp.float32,
+) -> Dense:
+    """A dense layer with fresh weights.
+
+    Args:
+        key: typed random key.
+        parameterisation: gives multiplier, variance and rates.
+        role: input, hidden or output weight.
+        shape: (outputs, inputs).
+        size: (width N, depth L) of the network that the layer belongs to.
+    """
+    width, depth = size
+    scales = parameterisation.scales(role, fan_in=shape[1], width=width, depth=depth)
+    weight = parameterisation.draw(key, shape, scales, dtype)
+    return Dense(weight, scales, activation=activation, skip=skip)
