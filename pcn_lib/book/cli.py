@@ -1,4 +1,4 @@
-"""The command line `pcn`: list, run, build, report, data, notebooks, doctor, clean."""
+"""The command line `pcn`: list, run, record, build, report, data, notebooks, doctor, clean."""
 
 import argparse
 import sys
@@ -39,6 +39,19 @@ def run(options: argparse.Namespace) -> int:
     project = find_project()
     records = run_chapters(project, _chosen(project, options.chapters), request)
     return FAILED if any(record.error for record in records) else DONE
+
+
+def record(options: argparse.Namespace) -> int:
+    from pcn_lib.book.recording import record_chapter
+
+    project = find_project()
+    all_right = True
+    for chapter in _chosen(project, options.chapters):
+        print(f"{chapter.stem}: at profile {options.profile} ...", flush=True)
+        made = record_chapter(project, chapter, options.profile, tuple(options.parameter), options.force)
+        print(made, flush=True)
+        all_right &= all(claim.as_expected for claim in made.claims)
+    return DONE if all_right else FAILED
 
 
 def build(options: argparse.Namespace) -> int:
@@ -125,13 +138,14 @@ def _chosen(project: Project, names: list[str]) -> tuple[Chapter, ...]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pcn", description="Run the book's chapters and render its pages.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    profile = argparse.ArgumentParser(add_help=False)
-    profile.add_argument("--profile", choices=PROFILES, default="quick", help="size of the run (default: quick)")
+    profile = _profile("quick")
     chapters = argparse.ArgumentParser(add_help=False)
     chapters.add_argument("chapters", nargs="*", metavar="CHAPTER", help="name, with or without number (default: all)")
 
     _add(commands, "list", list_chapters, "list the chapters and whether they have been run", profile)
     _add_run(_add(commands, "run", run, "run chapters that have changed", chapters, profile))
+    sentence = "run studies and keep their records with the book"
+    _add_settings(_add(commands, "record", record, sentence, chapters, _profile("full")))
     _add(commands, "build", build, "render the pages into _build/html", profile)
     _add(commands, "report", report, "show every claim with its verdict", profile)
     data = commands.add_parser("data", help="where data sets are, and fetching them")
@@ -148,17 +162,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _profile(default: str) -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--profile", choices=PROFILES, default=default, help=f"size of the run (default: {default})")
+    return parent
+
+
 def _add(commands, name: str, command, sentence: str, *parents) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=sentence, description=sentence, parents=parents)
     parser.set_defaults(command=command)
     return parser
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="set a parameter")
+    parser.add_argument("--force", action="store_true", help="run again even what is up to date")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_settings(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to compute")
     parser.add_argument("--jobs", type=int, metavar="N", help="chapters to run at once (default: 2, on a GPU 1)")
-    parser.add_argument("--force", action="store_true", help="run again even what is up to date")
 
 
 if __name__ == "__main__":
