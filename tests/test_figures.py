@@ -1,5 +1,8 @@
 """Figures: one style, pictures that carry caption and description, and nothing left open."""
 
+import base64
+import csv
+import json
 import re
 
 import matplotlib
@@ -8,7 +11,8 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
-from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
+from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, plotted, styled, width_colours
+from pcn_lib.figures.picture import with_source
 
 
 def picture(**words):
@@ -25,7 +29,7 @@ def lightness(colour):
 def test_a_picture_shows_its_drawing_description_and_caption_and_loads_nothing():
     shown = picture(caption="N < 4")._repr_html_()
     assert 'alt="A line &quot;rises&quot;."' in shown and "N &lt; 4</figcaption>" in shown
-    assert re.findall(r'src="(.{26})', shown) == ["data:image/svg+xml;base64,"]
+    assert re.findall(r' src="(.{26})', shown) == ["data:image/svg+xml;base64,"]
 
 
 def test_a_picture_shrinks_with_the_page_and_stays_on_a_light_card():
@@ -100,3 +104,79 @@ def test_the_style_uses_no_tex_and_ends_with_its_block():
 def test_a_caption_says_data_sizes_and_device():
     words = caption("It falls.", data="64 digits", sizes="N = 8, L = 4", device="CPU")
     assert words == "It falls. Data: 64 digits; N = 8, L = 4; CPU."
+
+
+def rows(figure) -> list[list[str]]:
+    lines = [line for line in plotted.table(figure).splitlines() if not line.startswith("#")]
+    return list(csv.reader(lines))[1:]
+
+
+def test_a_figure_gives_its_numbers_seeds_theory_points_and_lines_across():
+    figure, axes = axes_grid()
+    plot_seeds(axes, [1, 2], [[1.0, 2.0], [3.0, 6.0]], colour="#123456", label="$\\gamma_0 = 1$")
+    plot_theory(axes, [1, 2], [5, 7], label="theory")
+    axes.scatter([1.5], [4.5], label="recorded, $N = 8$")
+    axes.axhline(3.5, label="bound")
+    axes.set(xlabel="width $N$", ylabel="$\\partial\\mathcal{F}/\\partial z$", xlim=(0, 3))
+    assert plotted.table(figure).startswith("# panel 1: x: width N; y: ∂F/∂ z\n")
+    assert rows(figure) == [
+        *[["1", "γ_0 = 1", "line", x, y, ""] for x, y in (("1", "2"), ("2", "4"))],
+        *[["1", "theory", "theory", x, y, ""] for x, y in (("1", "5"), ("2", "7"))],
+        *[["1", "bound", "reference", x, "3.5", ""] for x in ("0", "3")],
+        *[["1", "γ_0 = 1", "least", x, y, ""] for x, y in (("1", "1"), ("2", "2"))],
+        *[["1", "γ_0 = 1", "greatest", x, y, ""] for x, y in (("1", "3"), ("2", "6"))],
+        ["1", "recorded, N = 8", "points", "1.5", "4.5", ""],
+    ]
+
+
+def test_a_heat_map_gives_the_middle_of_its_cells_as_it_is_seen_and_a_bar_its_end():
+    figure, (left, right) = axes_grid(1, 2)
+    mesh = left.pcolormesh([1, 4, 16], [0, 1], [[0.25, 0.5]])
+    left.set(xscale="log")
+    figure.colorbar(mesh, ax=left)
+    right.barh([0, 1], [3, 8], label="ours")
+    assert rows(figure) == [
+        ["1", "", "cell", "2", "0.5", "0.25"],
+        ["1", "", "cell", "8", "0.5", "0.5"],
+        ["2", "ours", "bar", "3", "0", ""],
+        ["2", "ours", "bar", "8", "1", ""],
+    ]
+
+
+def test_an_image_gives_its_cells_from_the_corner_where_it_begins():
+    figure, axes = axes_grid()
+    axes.imshow([[1.0, 2.0]], extent=(0, 4, 10, 20), origin="upper")
+    assert rows(figure) == [["1", "", "cell", "1", "15", "1"], ["1", "", "cell", "3", "15", "2"]]
+
+
+def test_what_is_not_a_number_is_left_out_of_the_data():
+    figure, axes = axes_grid()
+    axes.plot([1, 2, 3], [1, np.nan, 3])
+    assert [row[3] for row in rows(figure)] == ["1", "3"]
+
+
+def test_a_place_found_from_a_number_is_where_it_is_drawn():
+    figure, axes = axes_grid()
+    axes.plot([1, 100], [2, 8])
+    axes.set(xscale="log", xlim=(1, 100), ylim=(0, 10))
+    shown = Picture(figure, "Caption.", "Description.")
+    (place,) = json.loads(plotted.places(shown.figure))
+    left, top, width, height = place["box"]
+    x, y = axes.transData.transform((10, 5)) / figure.bbox.size
+    np.testing.assert_allclose((left + width / 2, 1 - (top + height / 2)), (x, y), atol=1e-3)
+    assert place["x"] == [1, 100, "log"] and place["y"] == [0, 10, "linear"]
+
+
+def test_an_axis_of_another_scale_has_no_places():
+    figure, axes = axes_grid()
+    axes.plot([1, 2])
+    axes.set_yscale("symlog")
+    assert json.loads(plotted.places(figure)) == [None]
+
+
+def test_a_picture_offers_its_data_and_its_drawing_and_says_where_it_is_from():
+    shown = with_source(picture()._repr_html_(), "06_chapter, profile <quick>", "06_chapter-figure-1")
+    assert "06_chapter, profile &lt;quick&gt; · " in shown
+    links = dict(re.findall(r'download="([^"]*)"[^>]*href="data:[^,]*,([^"]*)"', shown))
+    assert base64.b64decode(links["06_chapter-figure-1.csv"]).decode() == picture().data
+    assert base64.b64decode(links["06_chapter-figure-1.pdf"]).startswith(b"%PDF")

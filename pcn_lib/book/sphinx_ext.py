@@ -15,6 +15,7 @@ from pcn_lib.book import notebooks, report, tables
 from pcn_lib.book.benchmarks import Benchmarks
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
+from pcn_lib.book.sources import with_sources
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -58,7 +59,7 @@ def _show_run(app: "Sphinx", docname: str, source: list[str]) -> None:
     state = report.chapter_report(project, Chapter(path.stem, path), app.config.pcn_profile)
     committed = notebooks.read(path)
     if state.problem is None:
-        shown = notebooks.with_outputs(committed, state.run.executed())
+        shown = with_sources(notebooks.with_outputs(committed, state.run.executed()), state.run.record)
     else:
         shown = notebooks.with_note(notebooks.normalised(committed), state.problem)
     source[0] = notebooks.text(shown)

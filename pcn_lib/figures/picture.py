@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
+from pcn_lib.figures import plotted
 from pcn_lib.figures.style import styled
 from pcn_lib.files import write_atomically
 
@@ -20,6 +21,9 @@ FORMATS = ("svg", "png", "pdf")
 PIXELS, SMALLEST = 96, 0.55
 # The white card keeps dark lines legible on a dark page; a wide figure scrolls on a phone.
 CARD = "margin:1em 0;padding:0.6em;background:#fff;color:#222;border:1px solid rgba(128,128,128,0.35);border-radius:8px"
+
+#: Where a page says which chapter and run a figure is from; see :func:`with_source`.
+SOURCE = "<!-- source -->"
 
 
 @dataclass(frozen=True)
@@ -72,21 +76,42 @@ class Picture:
             )
         return write_atomically(path, self.svg if kind == "svg" else self._drawn(kind))
 
+    @property
+    def data(self) -> str:
+        """The numbers that the figure shows, as CSV."""
+        return plotted.table(self.figure)
+
     def _repr_html_(self) -> str:
         width = round(self.figure.get_figwidth() * PIXELS)
-        source = base64.b64encode(self.svg).decode()
         return (
             f'<figure class="pcn-figure" style="{CARD}">'
             '<div style="overflow-x:auto" tabindex="0" role="group" aria-label="Figure">'
-            f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml;base64,{source}" style="display:block;'
-            f'width:100%;min-width:{round(SMALLEST * width)}px;max-width:{width}px;height:auto;margin:0 auto"></div>'
-            f'<figcaption style="font-size:0.9em;margin-top:0.5em">{html.escape(self.caption)}</figcaption></figure>'
+            f'<img alt="{html.escape(self.alt)}" src="{_inline("image/svg+xml", self.svg)}" style="display:block;'
+            f'width:100%;min-width:{round(SMALLEST * width)}px;max-width:{width}px;height:auto;margin:0 auto" '
+            f'data-places="{html.escape(plotted.places(self.figure))}"></div>'
+            f'<figcaption style="font-size:0.9em;margin-top:0.5em">{html.escape(self.caption)}</figcaption>'
+            f'<p class="pcn-source" style="font-size:0.8em;margin:0.4em 0 0">{SOURCE}'
+            f"{_download('csv', 'data (CSV)', _inline('text/csv', self.data.encode()))} · "
+            f"{_download('pdf', 'drawing (PDF)', _inline('application/pdf', self._drawn('pdf')))}</p></figure>"
         )
 
     def __str__(self) -> str:
         return f"Figure: {self.caption}"
 
     __repr__ = __str__
+
+
+def with_source(shown: str, source: str, name: str) -> str:
+    """A picture's HTML on a page: where it comes from, in words, and a name for what is downloaded."""
+    return shown.replace(SOURCE, f"{html.escape(source)} · ").replace('download="figure.', f'download="{name}.')
+
+
+def _inline(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _download(suffix: str, words: str, address: str) -> str:
+    return f'<a download="figure.{suffix}" style="color:#0b5394" href="{address}">{words}</a>'
 
 
 def caption(sentence: str, *, data: str, sizes: str, device: str) -> str:
