@@ -29,7 +29,7 @@ def claims(record: Record) -> tuple[Claim, ...]:
             "wide networks: one gradient",
             f"Where N >= {VERY_WIDE} L, predictive coding computes backpropagation's gradient: cos >= {ALIKE}.",
             bound=ALIKE,
-            measured=cosines[wide].min(initial=1) if wide.any() else np.nan,
+            measured=cosines[wide].min() if wide.any() else np.nan,
             because=f"1 - cos is about 10 (L/N)^2, or 0.0025 at N = {VERY_WIDE} L; the bound allows four times that",
             source="paper, Figure 1",
         ),

@@ -13,7 +13,7 @@ RECORD = RunRecord(
     started="2026-01-01", versions={}, sources="s", key="k",
 )  # fmt: skip
 FIGURE = f'<figure class="pcn-figure"><p>{SOURCE}<a download="figure.csv">data</a></p></figure>'
-FOOTER = '<p class="pcn-provenance" style="x">data: 64 digits · seeds: 0 · device: H100 · 3.0 s · commit abc · jax 1</p>'
+FOOTER = '<p class="pcn-provenance" style="x">data: 64 digits · seeds: 0 · device: H100 · 3.0 s · commit abc</p>'
 
 
 def chapter(*shown: str) -> Notebook:
