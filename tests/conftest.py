@@ -22,6 +22,7 @@ CHECKED = (
     "inference",
     "rescaling",
     "moreau",
+    "sharding",
     "gradients",
     "spectrum",
     "training",
@@ -29,6 +30,7 @@ CHECKED = (
     "experiments",
     "claims",
     "figures",
+    "verify",
 )
 # Every annotated shape is checked at run time; this must come before the first import of pcn_lib.
 install_import_hook([f"pcn_lib.{module}" for module in CHECKED], "beartype.beartype")

@@ -12,11 +12,11 @@ RANKS = {
     "layers": 1,
     "network": 2,
     "energy": 3,
-    "inference": 4, "rescaling": 4, "moreau": 4,
+    "inference": 4, "rescaling": 4, "moreau": 4, "sharding": 4,
     "gradients": 5, "spectrum": 5,
     "training": 6, "dmft": 6,
     "experiments": 7,
-    "claims": 8, "figures": 8,
+    "claims": 8, "figures": 8, "verify": 8,
     "book": 9,
 }  # fmt: skip
 
