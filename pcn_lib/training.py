@@ -35,17 +35,24 @@ class GradientDescent:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Adam:
-    """Adam at the parameterisation's rates: eta times the layer's ``adam_rate``.
+    """Adam at the parameterisation's rates: eta times the layer's ``adam_rate``, eps times its ``adam_epsilon``.
 
     Attributes:
         rate: eta, the base rate.
+        decays: of the first and the second moment.
+        epsilon: eps, added to the root of the second moment.
     """
 
     rate: float | Array
+    decays: tuple[float, float] = field(default=(0.9, 0.999), metadata={"static": True})
+    epsilon: float = field(default=1e-8, metadata={"static": True})
 
     def transformation(self, network: Network) -> optax.GradientTransformation:
         """The Optax transformation for this network."""
-        return optax.chain(optax.adam(self.rate), scale_by_layer(network.rates(attrgetter("adam_rate"))))
+        # m / (sqrt(v) + c eps) is Adam's step for the gradient divided by c: an epsilon for every layer.
+        shrink = network.rates(lambda scales: 1 / scales.adam_epsilon)
+        adam = optax.adam(self.rate, *self.decays, eps=self.epsilon)
+        return optax.chain(scale_by_layer(shrink), adam, scale_by_layer(network.rates(attrgetter("adam_rate"))))
 
 
 Optimiser = GradientDescent | Adam
