@@ -10,11 +10,14 @@ Yang et al. 2023 (arXiv:2310.02244) and Bordelon et al. 2023 (arXiv:2309.16620) 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from pcn_lib.numerics import Activation, identity
 
 
 class Role(Enum):
@@ -55,12 +58,14 @@ class Scales:
         variance: sigma^2 of the initial weights.
         gd_rate: factor on the rate eta under gradient descent.
         adam_rate: factor on the rate eta under Adam.
+        adam_epsilon: factor on Adam's epsilon, which must stay below the gradients as they shrink with size.
     """
 
     multiplier: float
     variance: float
     gd_rate: float
     adam_rate: float
+    adam_epsilon: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,34 @@ class RoleScales:
     variance: Power = Power()
     gd_rate: Power = Power()
     adam_rate: Power = Power()
+    adam_epsilon: Power = Power()
+
+    @property
+    def powers(self) -> tuple[Power, ...]:
+        """The columns of the table, in the order of :class:`Scales`."""
+        return (self.multiplier, self.variance, self.gd_rate, self.adam_rate, self.adam_epsilon)
+
+
+#: What makes up for the variance that an activation function takes, as initialisations usually have it.
+GAINS: dict[Activation, float] = {identity: 1.0, jnp.tanh: 5 / 3, jax.nn.relu: math.sqrt(2.0)}
+
+
+def no_gain(activation: Activation) -> float:
+    """1 for every activation function."""
+    return 1.0
+
+
+def usual_gain(activation: Activation) -> float:
+    """The entry of :data:`GAINS` for an activation function.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if activation not in GAINS:
+        known = ", ".join(phi.__name__ for phi in GAINS)
+        name = getattr(activation, "__name__", activation)
+        raise ValueError(f"activation {name} given; gains are known for {known}: add its gain to GAINS")
+    return GAINS[activation]
 
 
 @dataclass(frozen=True)
@@ -82,6 +115,8 @@ class Parameterisation:
         input, hidden, output: the rows.
         gamma_0: output ("richness") scale; already contained in the rows.
         unit_draw: draws from a distribution of unit variance, ``(key, shape) -> array``.
+        attention: scale of the products of queries and keys, whose fan-in is the size of a head.
+        gain: factor on a weight's multiplier, by the activation function that the weight stands behind.
     """
 
     name: str
@@ -90,12 +125,16 @@ class Parameterisation:
     output: RoleScales
     gamma_0: float = 1.0
     unit_draw: Callable = jax.random.normal
+    attention: Power = Power(fan_in=-0.5)
+    gain: Callable[[Activation], float] = no_gain
 
-    def scales(self, role: Role, *, fan_in: int, width: int, depth: int) -> Scales:
-        """The numbers for one weight of a network of width N and depth L weight layers."""
-        row = getattr(self, role.value)
-        size = (fan_in, width, depth)
-        return Scales(*(power(*size) for power in (row.multiplier, row.variance, row.gd_rate, row.adam_rate)))
+    def scales(self, role: Role, *, fan_in: int, width: int, depth: int, activation: Activation = identity) -> Scales:
+        """The numbers for one weight, behind ``activation``, of a network of width N and depth L weight layers.
+
+        Where skips bypass some weights of a network only, those that none bypasses have ``depth`` 1.
+        """
+        multiplier, *others = (power(fan_in, width, depth) for power in getattr(self, role.value).powers)
+        return Scales(self.gain(activation) * multiplier, *others)
 
     def draw(self, key: Array, shape: tuple[int, ...], scales: Scales, dtype) -> Float[Array, "..."]:
         """Initial weights of variance ``scales.variance``: drawn in float32, then cast.
@@ -106,14 +145,18 @@ class Parameterisation:
         return weight.astype(dtype)
 
     def __str__(self) -> str:
-        header = ("", "multiplier a", "variance", "GD rate / eta", "Adam rate / eta")
+        header = ("", "multiplier a", "variance", "GD rate / eta", "Adam rate / eta", "Adam epsilon / eps")
         rows = [header]
         for role in Role:
-            row = getattr(self, role.value)
-            rows.append((role.value, *map(str, (row.multiplier, row.variance, row.gd_rate, row.adam_rate))))
+            rows.append((role.value, *map(str, getattr(self, role.value).powers)))
+        if all(row[-1] == "1" for row in rows[1:]):
+            rows = [row[:-1] for row in rows]
+            header = header[:-1]
         widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return f"{self.name}, gamma_0 = {self.gamma_0:g}   (D: fan-in, N: width, L: weight layers)\n" + "\n".join(lines)
+        title = f"{self.name}, gamma_0 = {self.gamma_0:g}   (D: fan-in, N: width, L: weight layers)"
+        gains = ["multipliers times the gain of the activation function"] if self.gain is not no_gain else []
+        return "\n".join([title, *lines, *gains])
 
 
 def _readout(gamma_0: float, **exponents: float) -> Power:
@@ -166,6 +209,19 @@ def mupc_skips(gamma_0: float = 1.0) -> Parameterisation:
     return _mupc("muPC with skips", gamma_0, depth_exponent=0.5)
 
 
+def mupc_convolutional(gamma_0: float = 1.0) -> Parameterisation:
+    """muPC as the authors' convolutional networks have it: :func:`mupc_skips` with two differences.
+
+    The multiplier of a weight behind an activation function carries its gain (:data:`GAINS`), and Adam's rate of the
+    first convolution is eta itself.
+
+    Source: arXiv:2602.07697, Figure 4b (the authors' published code); Bordelon et al. 2023 (arXiv:2309.16620).
+    """
+    base = mupc_skips(gamma_0)
+    first = replace(base.input, adam_rate=Power())
+    return replace(base, name="muPC for residual CNNs", input=first, gain=usual_gain)
+
+
 def _mupc(name: str, gamma_0: float, depth_exponent: float) -> Parameterisation:
     gd_rate, adam_rate = Power(gamma_0**2, width=1.0), Power(width=-0.5, depth=-depth_exponent)
     return Parameterisation(
@@ -175,6 +231,27 @@ def _mupc(name: str, gamma_0: float, depth_exponent: float) -> Parameterisation:
         output=RoleScales(_readout(gamma_0, fan_in=-1.0), Power(), gd_rate, adam_rate),
         gamma_0=gamma_0,
     )
+
+
+def complete_p(initial_scale: float = 0.02) -> Parameterisation:
+    """CompleteP with alpha = 1 as the authors' transformer uses it; its depth L is the number of blocks.
+
+    Every weight starts at the standard deviation ``initial_scale``, whatever the width: in CompleteP itself the
+    variance of hidden weights falls as 1/N.
+
+    Source: Dey et al. 2025 (arXiv:2505.01618); arXiv:2602.07697, Figure 4c, and the authors' code.
+
+    Raises:
+        ValueError: an initial scale that is not positive.
+    """
+    if not initial_scale > 0:
+        raise ValueError(f"initial scale {initial_scale} given; it must be positive: try 0.02")
+    variance = Power(initial_scale**2)
+    ends = RoleScales(variance=variance, adam_epsilon=Power(width=-1.0))
+    hidden_epsilon = Power(width=-1.0, depth=-1.0)
+    hidden = RoleScales(Power(depth=-1.0), variance, adam_rate=Power(width=-1.0), adam_epsilon=hidden_epsilon)
+    output = replace(ends, multiplier=Power(width=-1.0))
+    return Parameterisation("CompleteP", ends, hidden, output, attention=Power(fan_in=-1.0))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,44 @@ A layer is a Flax NNX module used as a plain pytree.  It knows one sample; batch
 :func:`jax.vmap`'s business, and runs of equal layers are :class:`pcn_lib.network.Stack`'s.
 """
 
+from pcn_lib.layers.attention import (
+    Attention,
+    BlockShape,
+    LayerNorm,
+    NormalisedReadout,
+    TransformerBlock,
+    draw_block,
+    draw_layer_norm,
+)
+from pcn_lib.layers.convolution import (
+    AveragePool,
+    Convolution,
+    FlatReadout,
+    convolve_by_library,
+    convolve_by_rows,
+    draw_convolution,
+)
 from pcn_lib.layers.dense import Dense, draw_dense
+from pcn_lib.layers.embedding import Embedding, draw_embedding
 from pcn_lib.layers.layer import Layer
 
-__all__ = ["Dense", "Layer", "draw_dense"]
+__all__ = [
+    "Attention",
+    "AveragePool",
+    "BlockShape",
+    "Convolution",
+    "Dense",
+    "Embedding",
+    "FlatReadout",
+    "Layer",
+    "LayerNorm",
+    "NormalisedReadout",
+    "TransformerBlock",
+    "convolve_by_library",
+    "convolve_by_rows",
+    "draw_block",
+    "draw_convolution",
+    "draw_dense",
+    "draw_embedding",
+    "draw_layer_norm",
+]

@@ -10,7 +10,7 @@ from pcn_lib.parameterisation import Parameterisation, Role, Scales
 
 
 class Dense(Layer):
-    """f_l(h) = tau h + a W phi(h), with tau = 1 where ``skip`` is set.
+    """f_l(h) = tau h + a W phi(h), with tau = 1 where ``skip`` is set; at every position alike where h has some.
 
     Attributes:
         weight: W, axes [outputs, inputs].
@@ -32,7 +32,7 @@ class Dense(Layer):
         self.activation = activation
         self.skip = skip
 
-    def __call__(self, h: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+    def __call__(self, h: Float[Array, "*positions inputs"]) -> Float[Array, "*positions outputs"]:
         # a W phi(h), written with the sample on the left so that a batch is one row-major product.
         branch = self.scales.multiplier * (self.activation(h) @ self.weight[...].T)
         return h + branch if self.skip else branch
@@ -63,6 +63,6 @@ def draw_dense(
         size: (width N, depth L) of the network that the layer belongs to.
     """
     width, depth = size
-    scales = parameterisation.scales(role, fan_in=shape[1], width=width, depth=depth)
+    scales = parameterisation.scales(role, fan_in=shape[1], width=width, depth=depth, activation=activation)
     weight = parameterisation.draw(key, shape, scales, dtype)
     return Dense(weight, scales, activation=activation, skip=skip)

@@ -8,6 +8,7 @@ Axes.  Activities and prediction errors are tuples with one entry per block belo
 that one ``vmap`` turns any one-sample function of them into a batched one.
 """
 
+from pcn_lib.network.cnn import CNN
 from pcn_lib.network.mlp import MLP
 from pcn_lib.network.network import (
     Activities,
@@ -20,13 +21,16 @@ from pcn_lib.network.network import (
     zero_errors,
 )
 from pcn_lib.network.stack import Stack
+from pcn_lib.network.transformer import Transformer
 
 __all__ = [
+    "CNN",
     "MLP",
     "Activities",
     "Network",
     "Pass",
     "Stack",
+    "Transformer",
     "check_activities",
     "check_input",
     "feedforward",

@@ -1,0 +1,83 @@
+"""Transformers that predict each next token."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from pcn_lib.layers import BlockShape, NormalisedReadout, draw_block, draw_dense, draw_embedding, draw_layer_norm
+from pcn_lib.network.network import Network
+from pcn_lib.network.stack import Stack
+from pcn_lib.numerics import Activation, check_dtype
+from pcn_lib.parameterisation import Parameterisation, Role
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """A GPT-style transformer: embedding, blocks, readout, each one layer of predictive coding.
+
+    No biases.  A sample is int32 [length], and its output [length, vocabulary].  With ``parameterisation``
+    counting blocks as its depth, :func:`pcn_lib.parameterisation.complete_p` gives the authors' network.
+
+    Attributes:
+        vocabulary: tokens there are.
+        length: T, tokens in a sample.
+        width: N.
+        heads: of attention; N is a multiple of it.
+        blocks: how many; the network's depth L is two more.
+        activation: phi of the blocks' MLPs.
+        layer_norm: whether both branches of a block, and the readout, read through a layer norm.
+        softmax: whether attention is normalised; without it is linear attention.
+
+    Raises:
+        ValueError: a size below 1, or a width that the heads do not divide.
+
+    Source: arXiv:2602.07697, Figure 4c, and the authors' code.
+    """
+
+    vocabulary: int
+    length: int
+    width: int
+    heads: int = 8
+    blocks: int = 12
+    activation: Activation = jax.nn.gelu
+    layer_norm: bool = False
+    softmax: bool = True
+
+    def __post_init__(self):
+        for name in ("vocabulary", "length", "width", "heads", "blocks"):
+            if not getattr(self, name) >= 1:
+                given = getattr(self, name)
+                raise ValueError(f"{name} = {given} given; a transformer needs at least 1: choose {name} >= 1")
+        if self.width % self.heads:
+            raise ValueError(
+                f"width = {self.width} and heads = {self.heads} given; every head reads the same number of units: "
+                "choose a width that is a multiple of the heads"
+            )
+
+    def init(self, key: Array, parameterisation: Parameterisation, dtype=jnp.float32) -> Network:
+        """A network with fresh weights.
+
+        Args:
+            key: typed random key; the same key gives the same weights in every dtype.
+            parameterisation: the table of multipliers, variances and rates; its depth is the number of blocks.
+            dtype: float32 or float64.
+
+        Raises:
+            ValueError: float64 asked for while JAX has it switched off.
+        """
+        dtype = check_dtype(dtype)
+        first, middle, last = jax.random.split(key, 3)
+        shape = BlockShape(self.width, self.heads, self.blocks, self.activation, self.layer_norm, self.softmax)
+        sizes = (self.vocabulary, self.length, self.width)
+        embedding = draw_embedding(first, parameterisation, sizes, self.blocks, dtype)
+        keys = jax.random.split(middle, self.blocks)
+        stack = Stack(jax.vmap(lambda key: draw_block(key, parameterisation, shape, dtype))(keys))
+        readout = draw_dense(
+            last, parameterisation, Role.OUTPUT, (self.vocabulary, self.width), (self.width, self.blocks), dtype=dtype
+        )
+        if self.layer_norm:
+            norm = draw_layer_norm(parameterisation, self.width, self.blocks, dtype)
+            readout = NormalisedReadout(norm, readout)
+        return Network((embedding, stack), readout, (self.length,))
