@@ -6,13 +6,11 @@ import numpy as np
 
 from pcn_lib.claims import Claim, at_least, at_most, fails_outside
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE, skip_chain_residual
-from pcn_lib.experiments.reaching_the_equilibrium import Record
+from pcn_lib.experiments.reaching_the_equilibrium import DISTINCT, Record
 from pcn_lib.experiments.solver_curves import TIGHT
 
 #: Residual to which descents and sweeps are compared; and one that a minimum not on a kink reaches easily.
 ROUGH, FINE = 1e-2, 1e-6
-#: Relative difference of energies that no rounding explains.
-DISTINCT = 1e-4
 
 
 def claims(record: Record) -> tuple[Claim, ...]:
@@ -71,7 +69,7 @@ def _wide(record: Record) -> tuple[Claim, ...]:
         ),
         at_most(
             "wide: other starts, the same energy",
-            f"Energies after descents from {record.settings.starts} starting activities, relative to F* (largest).",
+            f"Energies of descents from {record.settings.starts} starts of each sample: largest |F / F* - 1|.",
             bound=DISTINCT,
             measured=_minima(record, "wide").spread,
             because="the Hessian of E(e) is I minus the derivative of a sweep: positive where sweeps contract",
@@ -95,7 +93,7 @@ def _narrow(record: Record) -> tuple[Claim, ...]:
         fails_outside(
             at_most(
                 "narrow: one equilibrium",
-                f"tanh, {shape}: energies after descents from other starts, relative to F* (largest).",
+                f"tanh, {shape}: energies of descents from other starts: largest |F / F* - 1|.",
                 bound=DISTINCT,
                 measured=_minima(record, "narrow").spread,
                 because=because,

@@ -101,14 +101,14 @@ class Iteration:
         residual: the certificate of e*, the largest of the batch.
     """
 
-    contraction: Float[Array, "*networks samples"]
-    metric: Float[Array, "*networks samples"]
-    curvature: Float[Array, "*networks samples"]
-    distance: Float[Array, "*networks sweeps"]
-    gradient_error: Float[Array, "*networks sweeps"]
-    first_sweep: Float[Array, "*networks"]
-    self_consistency: Float[Array, "*networks"]
-    residual: Float[Array, "*networks"]
+    contraction: Float[np.ndarray | Array, "*networks samples"]
+    metric: Float[np.ndarray | Array, "*networks samples"]
+    curvature: Float[np.ndarray | Array, "*networks samples"]
+    distance: Float[np.ndarray | Array, "*networks sweeps"]
+    gradient_error: Float[np.ndarray | Array, "*networks sweeps"]
+    first_sweep: Float[np.ndarray | Array, "*networks"]
+    self_consistency: Float[np.ndarray | Array, "*networks"]
+    residual: Float[np.ndarray | Array, "*networks"]
 
 
 @dataclass(frozen=True)

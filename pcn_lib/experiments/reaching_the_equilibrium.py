@@ -20,6 +20,8 @@ from pcn_lib.results import Provenance, provenance
 ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 SHAPES = ("wide", "square", "narrow")
 #: From other starts: Nesterov's momentum, long enough to end in a minimum.
+#: Relative difference of energies that no rounding explains.
+DISTINCT = 1e-4
 DESCENT = optax.sgd(0.1, momentum=0.95, nesterov=True)
 
 
@@ -35,9 +37,9 @@ class Settings:
         wide, square, narrow: (N, L) of the three shapes.
         relu: the shapes that are tried with ReLU as well.
         sweeps: the largest budget of sweeps, a power of two; of Newton steps half as many.
-        starts: starting activities tried on one sample of the wide and of the narrow tanh network.
+        starts: starting activities tried on every sample of the wide and of the narrow tanh network.
         spread: standard deviation of the prediction errors at those starts.
-        descent: steps of momentum from each of them, per H^2.
+        descent: steps of momentum from each of them, per H^2 (per 100 in a shallow network).
     """
 
     seed: int = 0
@@ -79,30 +81,36 @@ def preset(profile: str, **overrides) -> Settings:
 
 @dataclass(frozen=True)
 class Minima:
-    """Where long descents from different starting activities end, on one sample of a tanh network.
+    """Where long descents from different starting activities end, for every sample of a tanh network.
 
     Attributes:
         shape: which of the settings' sizes.
-        energies: F at the ends; axes [starts].
-        residuals: relative ||dF/dz|| there; axes [starts].
-        certified: F* of the default solver, from the feedforward pass.
+        energies: F at the ends, the descent from the feedforward pass first; axes [samples, starts].
+        residuals: ||dF/dz|| there relative to its value on the feedforward pass; axes [samples, starts].
+        certified: F* of the default solver, from the feedforward pass; axes [samples].
     """
 
     shape: str
-    energies: Float[np.ndarray, " starts"]
-    residuals: Float[np.ndarray, " starts"]
-    certified: float
+    energies: Float[np.ndarray, "samples starts"]
+    residuals: Float[np.ndarray, "samples starts"]
+    certified: Float[np.ndarray, " samples"]
+
+    @property
+    def ratios(self) -> Float[np.ndarray, "samples starts"]:
+        """F at the ends over the certified F*."""
+        return self.energies / self.certified[:, None]
 
     @property
     def spread(self) -> float:
-        """Largest relative difference from the certified energy."""
-        return float(np.abs(self.energies / self.certified - 1).max())
+        """Largest relative difference from the certified energies."""
+        return float(np.abs(self.ratios - 1).max())
 
     def __str__(self) -> str:
-        ratios, residuals = self.energies / self.certified, self.residuals
+        several = (np.ptp(self.ratios, axis=1) > DISTINCT).sum()
         return (
-            f"{self.shape:<7} residuals {residuals.min():.0e} to {residuals.max():.0e}, "
-            f"F / F* from {ratios.min():.6f} to {ratios.max():.6f}"
+            f"{self.shape:<7} residuals {self.residuals.min():.0e} to {self.residuals.max():.0e}, "
+            f"F / F* from {self.ratios.min():.6f} to {self.ratios.max():.6f}, "
+            f"more than one minimum found for {several} of {len(self.certified)} samples"
         )
 
 
@@ -166,22 +174,32 @@ def _measure(settings: Settings, activation: str, shape: str) -> Case:
 def measure_minima(settings: Settings, shape: str) -> Minima:
     """Descend from the feedforward pass (the first start) and from forward passes with random prediction errors."""
     problem = network_problem(settings, "tanh", shape)
-    certified = solve(problem, DEFAULT, TIGHT).require().energies[0]
-    x, y = (jnp.repeat(a[:1], settings.starts, axis=0) for a in (problem.x, problem.y))
-    copies = replace(problem, x=x, y=y)
-    steps = settings.descent * (problem.network.depth - 1) ** 2
-    energies, residuals = _descend(copies, jax.random.key(settings.seed), settings.spread, steps)
-    return Minima(shape, np.array(energies), np.array(residuals), float(certified))
+    certified = solve(problem, DEFAULT, TIGHT).require().energies
+    x, y = (jnp.repeat(a, settings.starts, axis=0) for a in (problem.x, problem.y))
+    # Prediction errors diffuse through the layers: H^2 steps, and some for momentum itself in a shallow network.
+    steps = settings.descent * max((problem.network.depth - 1) ** 2, 100)
+    start = _starts(settings, problem)
+    energies, norms = _descend(replace(problem, x=x, y=y), start, steps)
+    energies, norms = (np.array(a).reshape(settings.samples, settings.starts) for a in (energies, norms))
+    _, units = _descend(problem, zero_errors(problem.network, problem.x), 0)
+    return Minima(shape, energies, norms / np.array(units)[:, None], np.array(certified))
+
+
+def _starts(settings: Settings, problem: Problem) -> Activities:
+    """Prediction errors of every start of every sample, the same for all samples; the first are zero."""
+    zero = zero_errors(problem.network, problem.x[:1])
+    keys = jax.random.split(jax.random.key(settings.seed), len(zero))
+
+    def draw(key: Array, like: Array) -> Array:
+        errors = settings.spread * jax.random.normal(key, (settings.starts, *like.shape[1:]), like.dtype)
+        return jnp.tile(errors.at[0].set(0), (settings.samples, *(1,) * (like.ndim - 1)))
+
+    return tuple(draw(key, like) for key, like in zip(keys, zero, strict=True))
 
 
 @jax.jit
-def _descend(problem: Problem, key: Array, spread: float, steps: int) -> tuple[Array, Array]:
-    """F and relative ||dF/dz|| of each sample where its descent from its own start ends."""
-    zero = zero_errors(problem.network, problem.x)
-    keys = jax.random.split(key, len(zero))
-    errors = tuple(
-        (spread * jax.random.normal(k, e.shape, e.dtype)).at[0].set(0) for k, e in zip(keys, zero, strict=True)
-    )
+def _descend(problem: Problem, errors: Activities, steps: int | Array) -> tuple[Array, Array]:
+    """F and ||dF/dz|| of each sample where its descent from its own start ends."""
     slope = jax.grad(lambda z: problem.x.shape[0] * energy(problem, z))
     start = feedforward(problem.network, problem.x, errors).activities
 
@@ -191,9 +209,7 @@ def _descend(problem: Problem, key: Array, spread: float, steps: int) -> tuple[A
         return optax.apply_updates(z, updates), memory
 
     z, _ = jax.lax.fori_loop(0, steps, step, (start, DESCENT.init(start)))
-    # The first start is the feedforward pass, whose gradient is the unit.
-    residuals = _sample_norms(slope(z)) / _sample_norms(slope(start))[0]
-    return _sample_energies(problem, z), residuals
+    return _sample_energies(problem, z), _sample_norms(slope(z))
 
 
 def _sample_energies(problem: Problem, activities: Activities) -> Array:

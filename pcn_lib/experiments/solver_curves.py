@@ -68,12 +68,12 @@ def _tolerances(_: int, __: int) -> tuple[float, ...]:
     return (1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-8, 1e-10, TIGHT)
 
 
-def _momentum(rate: float, momentum: float, steps: int) -> Solver:
+def _momentum(rate: float | Array, momentum: float | Array, steps: int | Array) -> Solver:
     """Nesterov's momentum; gradient descent where it is 0."""
     return ActivityDescent(optax.sgd(rate, momentum=momentum, nesterov=True), steps)
 
 
-def _adam(rate: float, steps: int) -> Solver:
+def _adam(rate: float | Array, steps: int | Array) -> Solver:
     return ActivityDescent(optax.adam(rate), steps)
 
 
@@ -221,13 +221,13 @@ class _Targets(NamedTuple):
 _bp_step, _pc_gradient = jax.jit(loss_and_bp_gradient), jax.jit(pc_gradient)
 
 
-def solve(problem: Problem, method: Method, budget: float) -> Equilibrium:
+def solve(problem: Problem, method: Method, budget: float | int) -> Equilibrium:
     """Where a method stops at a budget."""
     return _solve(problem, method.family, *method.numbers(budget))
 
 
 @partial(jax.jit, static_argnames="family")
-def _solve(problem: Problem, family: Callable[..., Solver], *numbers: float) -> Equilibrium:
+def _solve(problem: Problem, family: Callable[..., Solver], *numbers: float | int | Array) -> Equilibrium:
     return family(*numbers)(problem)
 
 

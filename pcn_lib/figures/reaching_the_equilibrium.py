@@ -77,35 +77,34 @@ def _published(column: np.ndarray, case: Case) -> None:
 
 @styled()
 def minima(record: Record) -> Picture:
-    """The energies at which descents from different starts end, in a wide and in a narrow network."""
+    """The energies at which descents from different starts end, sample by sample, in a wide and in a narrow network."""
     figure, panels = axes_grid(1, len(record.minima), size=(9.6, 3.8), squeeze=False)
     for axes, found in zip(panels[0], record.minima, strict=True):
         _ends(axes, found)
         width, depth = getattr(record.settings, found.shape)
-        axes.set(title=f"{found.shape}: $N = {width}$, $L = {depth}$", xlabel="starting activities, sorted")
+        axes.set(title=f"{found.shape}: $N = {width}$, $L = {depth}$", xlabel="sample")
     panels[0, 0].set(ylabel=r"$F \,/\, F^*$ where the descent ends")
     panels[0, 0].legend()
     return Picture(
         figure,
         _caption(
-            f"One sample of a tanh network: energies after {record.settings.descent} H^2 steps of momentum on the "
-            f"activities, from the feedforward pass and from {record.settings.starts - 1} others; dashed, the default "
-            "solver from the feedforward pass",
+            f"tanh networks: energies of every sample after {record.settings.descent} H^2 steps of momentum on the "
+            f"activities (at least {100 * record.settings.descent}), from the feedforward pass and from "
+            f"{record.settings.starts - 1} others; dashed, the default solver from the feedforward pass",
             record,
         ),
-        alt="Energies at the ends of descents, sorted. In the wide network all of them are equal to that of the "
-        "default solver; in the narrow and deep network they differ, and lie above and below it.",
+        alt="Energies at the ends of descents, for each sample. In the wide network all of them are equal to that of "
+        "the default solver; in the narrow and deep network those of some samples differ from it.",
     )
 
 
 def _ends(axes: Axes, found: Minima) -> None:
-    ratio = found.energies / found.certified
-    order = np.argsort(ratio)
-    places = np.arange(len(ratio))
-    axes.plot(places, ratio[order], "oC0", label="other starts")
-    first = int(np.flatnonzero(order == 0)[0])
-    axes.plot(first, ratio[0], "DC1", markersize=8, label="feedforward start")
-    plot_theory(axes, places, np.ones(len(ratio)), label="default solver")
+    samples = np.arange(1, len(found.certified) + 1)
+    lines = axes.plot(samples, found.ratios[:, 1:], "oC0", alpha=0.5)
+    lines[0].set_label("other starts")
+    axes.plot(samples, found.ratios[:, 0], "DC1", markersize=8, fillstyle="none", label="feedforward start")
+    plot_theory(axes, samples, np.ones(len(samples)), label="default solver")
+    axes.set_xticks(samples if len(samples) <= 16 else samples[::4])
     # Equal energies are drawn as equal: no axis that magnifies their rounding.
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.99), max(high, 1.01))

@@ -28,8 +28,8 @@ class ActivityDescent:
     """
 
     optimiser: optax.GradientTransformation
-    steps: int
-    tolerance: float = 1e-6
+    steps: int | Array
+    tolerance: float | Array = 1e-6
 
     def __call__(self, problem: Problem) -> Equilibrium:
         return jax.vmap(self._one, in_axes=(None, 0, 0, 0))(

@@ -36,8 +36,8 @@ class NewtonCG:
         max_steps: Newton steps allowed.
     """
 
-    tolerance: float = 1e-6
-    max_steps: int = 200
+    tolerance: float | Array = 1e-6
+    max_steps: int | Array = 200
 
     def __call__(self, problem: Problem) -> Equilibrium:
         def solve(sample: Sample, start: Point, scale: Array) -> Answer:
@@ -59,9 +59,9 @@ class SweepsThenNewton:
         max_steps: Newton steps allowed.
     """
 
-    tolerance: float = 1e-6
-    max_sweeps: int = 50
-    max_steps: int = 200
+    tolerance: float | Array = 1e-6
+    max_sweeps: int | Array = 50
+    max_steps: int | Array = 200
 
     def __call__(self, problem: Problem) -> Equilibrium:
         def solve(sample: Sample, start: Point, scale: Array) -> Answer:
@@ -81,7 +81,9 @@ class _State(NamedTuple):
 STILL_STEPS = 3
 
 
-def newton(sample: Sample, start: Answer, scale: Float[Array, ""], tolerance: float, max_steps: int) -> Answer:
+def newton(
+    sample: Sample, start: Answer, scale: Float[Array, ""], tolerance: float | Array, max_steps: int | Array
+) -> Answer:
     """Newton steps until the relative norm of dF/dz is within tolerance, or nothing moves any more."""
     # Relative to what rounding can do to E: a few units in its last place.
     noise = float(8 * jnp.finfo(start.point.energy.dtype).eps)

@@ -83,7 +83,7 @@ class Sample(NamedTuple):
 
 
 def solve_samples(
-    problem: Problem, tolerance: float, solve: Callable[[Sample, Point, Array], Answer]
+    problem: Problem, tolerance: float | Array, solve: Callable[[Sample, Point, Array], Answer]
 ) -> Equilibrium:
     """Map a one-sample solver over the batch, from the feedforward pass, and certify what it returns.
 

@@ -30,8 +30,8 @@ class Sweeps:
         accelerate: choose the step by Barzilai and Borwein's rule, per sample, instead of 1.
     """
 
-    tolerance: float = 1e-6
-    max_steps: int = 100
+    tolerance: float | Array = 1e-6
+    max_steps: int | Array = 100
     accelerate: bool = False
 
     def __call__(self, problem: Problem) -> Equilibrium:
@@ -53,8 +53,8 @@ def sweep(
     sample: Sample,
     start: Point,
     scale: Float[Array, ""],
-    tolerance: float,
-    max_steps: int,
+    tolerance: float | Array,
+    max_steps: int | Array,
     *,
     accelerate: bool,
     contraction: float = jnp.inf,
