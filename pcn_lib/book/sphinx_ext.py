@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 
-from pcn_lib.book import notebooks, report, tables
+from pcn_lib.book import colab, notebooks, report, tables
 from pcn_lib.book.benchmarks import Benchmarks
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
@@ -32,6 +32,8 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.connect("env-get-outdated", _outdated)
     app.connect("source-read", _show_run)
     app.connect("html-page-context", _without_thebe, priority=900)
+    app.connect("html-page-context", _lead_to_colab_copies, priority=900)
+    app.connect("build-finished", _write_colab_copies)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
 
 
@@ -44,6 +46,21 @@ def _without_thebe(app: "Sphinx", page: str, template: str, context: dict[str, A
     """Leave out the scripts of a live-code service that Jupyter Book adds to every page and that needs a network."""
     scripts = context.get("script_files", [])
     context["script_files"] = [script for script in scripts if "thebe" not in _script_text(script)]
+
+
+def _lead_to_colab_copies(
+    app: "Sphinx", page: str, template: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
+    """Let the theme's Colab button open the copy that installs the library."""
+    groups = (button.get("buttons", ()) for button in context.get("header_buttons", ()))
+    for button in (button for group in groups for button in group if button.get("text") == "Colab"):
+        button["url"] = colab.address(button["url"])
+
+
+def _write_colab_copies(app: "Sphinx", failed: Exception | None) -> None:
+    repository = app.config.html_theme_options.get("repository_url")
+    if failed is None and app.builder.name == "html" and repository:
+        colab.write_copies(Project(Path(app.srcdir)), Path(app.outdir), repository)
 
 
 def _script_text(script: Any) -> str:
