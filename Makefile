@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test bench clean
+.PHONY: help book pdf test bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -15,6 +15,9 @@ book: $(INSTALLED)  ## run every chapter that changed, build _build/html, print 
 	@$(BIN)/pcn run
 	@$(BIN)/pcn build
 	@$(BIN)/pcn report
+
+pdf: $(INSTALLED)  ## print the whole book to _build/book.pdf (needs Chromium)
+	@$(BIN)/pcn pdf
 
 test: $(INSTALLED)  ## run the tests
 	@$(BIN)/python -m pytest

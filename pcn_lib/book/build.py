@@ -21,12 +21,23 @@ def build_book(project: Project, profile: str) -> bool:
     Raises:
         BookError: the build warned or failed; the log is kept and its complaints are in the message.
     """
-    book_module("jupyter_book")
     stamp, inputs = project.root / "_build" / "inputs", _inputs(project, profile)
     if (project.pages / "index.html").is_file() and stamp.is_file() and stamp.read_text() == inputs:
         return False
     stamp.unlink(missing_ok=True)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", *STRICT]
+    jupyter_book(project, profile)
+    stamp.write_text(inputs)
+    return True
+
+
+def jupyter_book(project: Project, profile: str, *options: str) -> None:
+    """Run Jupyter Book's build, strictly.
+
+    Raises:
+        BookError: it warned or failed; the log is kept and its complaints are in the message.
+    """
+    book_module("jupyter_book")
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", *STRICT, *options]
     environment = os.environ | {"PCN_PROFILE": profile}
     process = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True)
     log = project.root / "_build" / "build.log"
@@ -37,8 +48,6 @@ def build_book(project: Project, profile: str) -> bool:
         shutil.rmtree(project.root / "_build" / ".doctrees", ignore_errors=True)
         complaints = [line for line in (process.stderr + process.stdout).splitlines() if _complains(line)]
         raise BookError("\n".join([f"The pages were not built cleanly; the whole log is {log}.", *complaints[:20]]))
-    stamp.write_text(inputs)
-    return True
 
 
 def clean(project: Project) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The command line `pcn`: list, run, record, build, report, data, notebooks, doctor, clean."""
+"""The command line `pcn`: list, run, record, build, pdf, report, data, notebooks, doctor, clean."""
 
 import argparse
 import sys
@@ -63,6 +63,15 @@ def build(options: argparse.Namespace) -> int:
     print(
         f"Built {project.pages}." if done else "Nothing has changed since the last build: the pages stay as they are."
     )
+    return DONE
+
+
+def print_pdf(options: argparse.Namespace) -> int:
+    """The whole book on paper."""
+    from pcn_lib.book.pdf import print_book
+
+    print("Printing the book ...", flush=True)
+    print(f"Printed {print_book(find_project(), options.profile)}.")
     return DONE
 
 
@@ -147,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     sentence = "run studies and keep their records with the book"
     _add_settings(_add(commands, "record", record, sentence, chapters, _profile("full")))
     _add(commands, "build", build, "render the pages into _build/html", profile)
+    _add(commands, "pdf", print_pdf, "print the whole book to _build/book.pdf", profile)
     _add(commands, "report", report, "show every claim with its verdict", profile)
     data = commands.add_parser("data", help="where data sets are, and fetching them")
     data = data.add_subparsers(required=True, metavar="where|fetch")
