@@ -86,7 +86,7 @@ class GradientComparison(NamedTuple):
 
     Attributes:
         total: over all parameters.
-        layers: per layer l = 1..L, axes [L].
+        layers: per layer with weights, from input to output, axes [L].
     """
 
     total: Similarity
@@ -116,6 +116,8 @@ def compare(a: Network, b: Network) -> GradientComparison:
         )
     parts = []
     for block_a, block_b in zip((*a.blocks, a.readout), (*b.blocks, b.readout), strict=True):
+        if not jax.tree.leaves(block_a):
+            continue
         if isinstance(block_a, Stack):
             parts.append(jax.vmap(similarity)(block_a.layers, block_b.layers))
         else:
