@@ -13,7 +13,7 @@ from pcn_lib.energy import cross_entropy, energy, squared_error
 from pcn_lib.inference import equilibrate
 from pcn_lib.numerics import identity
 from pcn_lib.rescaling import rescaling
-from pcn_lib.spectrum import Spectrum, SpectrumError, activity_spectrum, error_spectrum
+from pcn_lib.spectrum import Spectrum, SpectrumError, activity_spectrum, error_spectrum, sweep_contraction
 from tests.cases import Case
 
 NONLINEAR = Case(activation=jnp.tanh, loss=cross_entropy, width=20, batch=2, output_precision=1.7)
@@ -45,6 +45,16 @@ def test_in_the_errors_a_linear_network_has_the_identity_plus_its_rescaling():
     S = np.asarray(rescaling(problem.network, LINEAR.output_precision))
     np.testing.assert_allclose(measured.smallest, [1, 1], rtol=1e-3)
     np.testing.assert_allclose(measured.largest, LINEAR.output_precision * np.linalg.eigvalsh(S)[-1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("case", [LINEAR, NONLINEAR], ids=["linear", "nonlinear"])
+def test_the_contraction_of_a_sweep_is_the_end_of_the_spectrum_that_lies_farther_from_one(case):
+    problem = case.problem()
+    errors = equilibrate(problem).errors
+    ends = error_spectrum(problem, errors)
+    farther = np.where(ends.largest - 1 > 1 - ends.smallest, 1 - ends.largest, 1 - ends.smallest)
+    measured = jax.jit(sweep_contraction, static_argnames="iterations")(problem, errors, iterations=60)
+    np.testing.assert_allclose(measured, farther, rtol=1e-2)
 
 
 def test_activities_at_no_minimum_have_an_infinite_condition_number():

@@ -5,7 +5,7 @@ It stops by count, not by what is left; this module measures what is left, and s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +19,16 @@ from pcn_lib.inference import ActivityDescent
 
 #: Rate of gradient descent on the activities, and its steps for each hidden layer.
 ACTIVITY_RATE, STEPS_PER_LAYER = 0.3, 100
-# One instance, so that equal solvers compile once.
-_DESCENT = optax.sgd(ACTIVITY_RATE)
+
+@cache
+def descent(rate: float) -> optax.GradientTransformation:
+    """Gradient descent at a rate: one instance, so that equal solvers compile once."""
+    return optax.sgd(rate)
 
 
 def published_inference(hidden: int) -> ActivityDescent:
     """The published solver for a network of H hidden layers: 100 H steps at rate 0.3."""
-    return ActivityDescent(_DESCENT, STEPS_PER_LAYER * hidden)
+    return ActivityDescent(descent(ACTIVITY_RATE), STEPS_PER_LAYER * hidden)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Stopped:
 
     Attributes:
         residual: ||dF/dz|| relative to its value on the feedforward pass, the largest of the batch.
-        gap: 1 - F / Loss.
+        gap: 1 - F / (lambda Loss).
         one_minus_cosine: 1 - cos of its gradient and backpropagation's.
         norm_ratio: length of its gradient over that of backpropagation's.
     """
@@ -45,19 +48,21 @@ class Stopped:
     norm_ratio: Float[np.ndarray, "*more counts"]
 
 
-def stop_after(problems: Sequence[Sequence[Problem]], counts: tuple[int, ...]) -> Stopped:
-    """Stop inference on every problem, laid out as [seeds, widths], after each number of steps."""
-    measured = [[_stopped(problem, counts) for problem in row] for row in problems]
+def stop_after(
+    problems: Sequence[Sequence[Problem]], counts: tuple[int, ...], rate: float = ACTIVITY_RATE
+) -> Stopped:
+    """Stop inference on every problem, laid out as [seeds, widths], after each number of steps at a rate."""
+    measured = [[_stopped(problem, counts, rate) for problem in row] for row in problems]
     return Stopped(*np.moveaxis(np.array(measured), 2, 0))
 
 
-@partial(jax.jit, static_argnames="counts")
-def _stopped(problem: Problem, counts: tuple[int, ...]) -> Float[Array, "quantities counts"]:
+@partial(jax.jit, static_argnames=("counts", "rate"))
+def _stopped(problem: Problem, counts: tuple[int, ...], rate: float) -> Float[Array, "quantities counts"]:
     """The quantities of :class:`Stopped`, in its order."""
-    reference, value = bp_gradient(problem), loss(problem)
+    reference, value = bp_gradient(problem), problem.output_precision * loss(problem)
 
     def stop(count: int) -> Float[Array, " quantities"]:
-        reached = ActivityDescent(_DESCENT, count)(problem)
+        reached = ActivityDescent(descent(rate), count)(problem)
         likeness = compare(pc_gradient(problem, reached), reference).total
         gap = 1 - reached.energy / value
         return jnp.stack([jnp.max(reached.residual), gap, likeness.one_minus_cosine, likeness.norm_ratio])

@@ -83,21 +83,20 @@ class Attention(Layer):
         self.softmax = softmax
 
     def __call__(self, h: Float[Array, "length width"]) -> Float[Array, "length width"]:
-        length, width = h.shape
-        split = self.reading(h).reshape(length, 3, self.heads, width // self.heads)
-        q, k, v = jnp.moveaxis(split, 1, 0)
-        weights = self.weights(q, k)
-        return self.writing(jnp.einsum("hts,shd->thd", weights, v).reshape(length, width))
+        weights, v = self.weights(h)
+        return self.writing(jnp.einsum("hts,shd->thd", weights, v).reshape(h.shape))
 
     def weights(
-        self, q: Float[Array, "length heads units"], k: Float[Array, "length heads units"]
-    ) -> Float[Array, "heads length length"]:
-        """A, how much position t reads of position s <= t; axes [heads, t, s]."""
+        self, h: Float[Array, "length width"]
+    ) -> tuple[Float[Array, "heads length length"], Float[Array, "length heads units"]]:
+        """A, how much position t reads of position s <= t, with axes [heads, t, s]; and the values v it reads."""
+        length, width = h.shape
+        q, k, v = jnp.moveaxis(self.reading(h).reshape(length, 3, self.heads, width // self.heads), 1, 0)
         products = self.scale * jnp.einsum("thd,shd->hts", q, k)
         past = jnp.broadcast_to(jnp.tril(jnp.ones(products.shape[1:], bool)), products.shape)
         if self.softmax:
-            return jax.nn.softmax(jnp.where(past, products, -jnp.inf), axis=-1)
-        return jnp.where(past, products, 0)
+            return jax.nn.softmax(jnp.where(past, products, -jnp.inf), axis=-1), v
+        return jnp.where(past, products, 0), v
 
     @property
     def linear(self) -> bool:
@@ -174,7 +173,9 @@ class BlockShape:
     softmax: bool = True
 
 
-def draw_block(key: Array, parameterisation: Parameterisation, shape: BlockShape, dtype=jnp.float32) -> TransformerBlock:
+def draw_block(
+    key: Array, parameterisation: Parameterisation, shape: BlockShape, dtype=jnp.float32
+) -> TransformerBlock:
     """A transformer block with fresh weights.
 
     Every matrix has the numbers of the hidden row; its depth factor stands once in a branch, at the end.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Num, PyTree
 
 from pcn_lib.layers import Layer
 from pcn_lib.parameterisation import Scales
@@ -91,7 +91,7 @@ class Network(nnx.Module):
         return Pass(tuple(predicted), self.readout(below))
 
 
-def feedforward(network: Network, x: Float[Array, "batch *inputs"], errors: Activities | None = None) -> Pass:
+def feedforward(network: Network, x: Num[Array, "batch *inputs"], errors: Activities | None = None) -> Pass:
     """The forward sweep z_l = f_l(z_{l-1}) + e_l; without errors, the feedforward pass h_l.
 
     The map e -> z is a bijection, and (z_1..z_{L-1}, f_L(z_{L-1})) is what it returns.
@@ -111,7 +111,7 @@ def feedforward(network: Network, x: Float[Array, "batch *inputs"], errors: Acti
     return jax.vmap(network.sample_forward)(x, errors)
 
 
-def predictions(network: Network, x: Float[Array, "batch *inputs"], activities: Activities) -> Pass:
+def predictions(network: Network, x: Num[Array, "batch *inputs"], activities: Activities) -> Pass:
     """Every layer's prediction f_l(z_{l-1}) from the activities below it, all layers at once.
 
     Args:
@@ -127,7 +127,7 @@ def predictions(network: Network, x: Float[Array, "batch *inputs"], activities: 
     return jax.vmap(network.sample_predict)(x, activities)
 
 
-def zero_errors(network: Network, x: Float[Array, "batch *inputs"]) -> Activities:
+def zero_errors(network: Network, x: Num[Array, "batch *inputs"]) -> Activities:
     """Prediction errors of the feedforward pass: zeros laid out as activities."""
     shapes = jax.eval_shape(feedforward, network, x).activities
     return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
