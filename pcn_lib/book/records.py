@@ -20,7 +20,7 @@ from pcn_lib.claims import Claim, Relation
 
 @dataclass(frozen=True)
 class RunRecord:
-    """How one chapter ran."""
+    """How one chapter ran; `memory` is the most that its kernel took, in MiB, where that could be seen."""
 
     chapter: str
     profile: str
@@ -33,6 +33,7 @@ class RunRecord:
     versions: dict[str, str]
     sources: str
     key: str
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
