@@ -94,6 +94,7 @@ def changed(field: str, factor: float = 1.0, plus: float = 0.0) -> Measurement:
         (changed("sweeps", plus=1e-3), "PC gradient of sweeps"),
         (changed("gap", 0, 0.05), "rate of 1 - F*/Loss"),
         (changed("gap", 0), "rate of 1 - F*/Loss"),
+        (changed("gap", 1e-12), "rate of 1 - F*/Loss"),
         (changed("gradient", 0, 0.05), "rate of relative gradient error"),
         (changed("direction", 0, 1e-3), "rate of 1 - cos"),
         (changed("rescaling", 1.2), "s - 1 at N = 64, L = 4"),

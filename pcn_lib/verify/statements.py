@@ -54,8 +54,8 @@ def _exact(measured: Measurement) -> tuple[Claim, ...]:
 def _rates(measured: Measurement) -> tuple[Claim, ...]:
     """Exponents in N; a gap g that rounding moves by r moves log g by r/g."""
     wide, exact = measured.wide, measured.tolerance.exact
-    # 1 - cos = |u|^2 / 2, u the difference of the unit gradients, each of whose entries is off by `exact`.
-    direction_rounding = 2 * exact * np.sqrt(2 * wide.direction.mean(axis=1))
+    # 1 - cos = |u|^2 / 2, u the difference of the unit gradients, which rounding moves by `exact`.
+    direction_rounding = exact * np.sqrt(2 * wide.direction.mean(axis=1)) + exact**2 / 2
     rows = (
         ("1 - F*/Loss", wide.gap, -1, exact),
         ("relative gradient error", wide.gradient, -1, exact),
@@ -64,9 +64,7 @@ def _rates(measured: Measurement) -> tuple[Claim, ...]:
     widths = measured.settings.widths
     found = []
     for name, values, exponent, rounding in rows:
-        gaps = values.mean(axis=1)
-        # Rounding may carry a small gap to 0 or below, which has no logarithm: the exponent was then not measured.
-        slope = fit_slope(widths, gaps).slope if np.all(gaps > 0) else np.nan
+        slope, allowed = _exponent(widths, values.mean(axis=1), exponent, rounding)
         found.append(
             close(
                 f"rate of {name}",
@@ -74,12 +72,20 @@ def _rates(measured: Measurement) -> tuple[Claim, ...]:
                 f"L = {measured.settings.depth}).",
                 predicted=exponent,
                 measured=slope,
-                tolerance=BEND * abs(exponent) + slope_rounding(widths, rounding / np.abs(gaps)),
+                tolerance=allowed,
                 because="corrections of order L/N bend the line, and rounding moves each gap",
                 source="paper; rates ours",
             )
         )
     return tuple(found)
+
+
+def _exponent(widths: tuple[int, ...], gaps: np.ndarray, exponent: int, rounding) -> tuple[float, float]:
+    """The fitted exponent and how far it may lie from the predicted one; NaN where rounding may be all there is."""
+    bend = BEND * abs(exponent)
+    if np.any(gaps <= rounding):
+        return np.nan, bend
+    return fit_slope(widths, gaps).slope, bend + slope_rounding(widths, rounding / gaps)
 
 
 def slope_rounding(widths: tuple[int, ...], relative: Float[np.ndarray, " widths"]) -> float:
