@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pcn_lib.book.project import PROFILES, BookError, Chapter, Project, find_project
+from pcn_lib.book.project import PROFILES, BookError, Chapter, Project, UsageError, find_project
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -35,10 +35,32 @@ def list_chapters(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     from pcn_lib.book.runner import Request, run_chapters
 
-    request = Request(options.profile, tuple(options.parameter), options.device, options.jobs, options.force)
+    settings = tuple(options.parameter)
+    request = Request(options.profile, settings, options.device, options.jobs, options.force, options.scheduler)
     project = find_project()
     records = run_chapters(project, _chosen(project, options.chapters), request)
     return FAILED if any(record.error for record in records) else DONE
+
+
+def verify(options: argparse.Namespace) -> int:
+    from pcn_lib.verify.__main__ import run as verify_device
+
+    return verify_device(options)
+
+
+def diff(options: argparse.Namespace) -> int:
+    from pcn_lib.book import diff as differences
+
+    if any(name.endswith(".json") for name in options.compared):
+        if len(options.compared) != 2:
+            raise UsageError(f"{len(options.compared)} files given: two certificates are compared, older one first.")
+        found = differences.certificate_differences(*options.compared)
+    else:
+        project = find_project()
+        chapters = _chosen(project, options.compared)
+        found = [differences.chapter_difference(project, chapter, options.profile) for chapter in chapters]
+    print(differences.text(found, options.all))
+    return DONE if differences.unmoved(found) else FAILED
 
 
 def record(options: argparse.Namespace) -> int:
@@ -155,6 +177,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(_add(commands, "run", run, "run chapters that have changed", chapters, profile))
     sentence = "run studies and keep their records with the book"
     _add_settings(_add(commands, "record", record, sentence, chapters, _profile("full")))
+    _add_diff(_add(commands, "diff", diff, "compare runs, or certificates, with recorded numbers", profile))
+    _add_verify(_add(commands, "verify", verify, "measure the equivalence of PC and BP on a device and certify it"))
     _add(commands, "build", build, "render the pages into _build/html", profile)
     _add(commands, "pdf", print_pdf, "print the whole book to _build/book.pdf", profile)
     _add(commands, "report", report, "show every claim with its verdict", profile)
@@ -193,6 +217,18 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_settings(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to compute")
     parser.add_argument("--jobs", type=int, metavar="N", help="chapters to run at once (default: 2, on a GPU 1)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster: tcp://HOST:PORT, or its file")
+
+
+def _add_diff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("compared", nargs="*", metavar="CHAPTER", help="chapters (default: all), or two certificates")
+    parser.add_argument("--all", action="store_true", help="show what did not move, too")
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    # The options of `python -m pcn_lib.verify`, written out so that other commands do not wait for JAX.
+    parser.add_argument("--device", choices=("cpu", "gpu"), help="where to compute (default: JAX's choice)")
+    parser.add_argument("--json", metavar="FILE", help="write the certificate into this file")
 
 
 if __name__ == "__main__":

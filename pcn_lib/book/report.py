@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pcn_lib.book import fingerprint
+from pcn_lib.book import certificates, fingerprint
 from pcn_lib.book.progress import clock
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.records import Claimed, Run, confirmed_on_gpu, run_of
@@ -88,7 +88,7 @@ def terminal(project: Project, reports: tuple[ChapterReport, ...]) -> str:
     wrong = sum(not row.claim.as_expected for row in rows)
     problems = [f"{report.chapter.name}: {report.problem}" for report in reports if report.problem]
     summary = f"{len(rows)} claims, {len(rows) - wrong} as predicted, {wrong} not."
-    return "\n".join([*lines, "", *problems, summary])
+    return "\n".join([*lines, "", *problems, summary, *certificates.lines(certificates.committed(project))])
 
 
 def all_well(project: Project, reports: tuple[ChapterReport, ...]) -> bool:

@@ -1,0 +1,177 @@
+"""A run's numbers against the recorded ones: what moved, and by how much more than it may."""
+
+import importlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
+from pcn_lib.book.report import chapter_report
+from pcn_lib.claims import Claim, Relation
+from pcn_lib.experiments.profiles import SettingsError
+from pcn_lib.results import ResultError, load
+from pcn_lib.results.recorded import FOLDER
+from pcn_lib.verify import Certificate, CertificateError, read
+
+SAME, MOVED, NEW, GONE = "as recorded", "moved", "not recorded", "not made"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim in both: measured when it was recorded and now; None where it was not made."""
+
+    name: str
+    recorded: Claim | None
+    made: Claim | None
+
+    @property
+    def state(self) -> str:
+        """Whether the measurement moved.
+
+        A number that theory predicts may lie anywhere within the claim's tolerance of the recorded one.  A number
+        that theory only bounds, such as rounding, is free on its side of the bound.
+        """
+        if self.recorded is None or self.made is None:
+            return NEW if self.recorded is None else GONE
+        before, now = self.recorded, self.made
+        if math.isnan(before.measured) or math.isnan(now.measured):
+            return SAME if math.isnan(before.measured) and math.isnan(now.measured) else MOVED
+        if before.relation is not Relation.CLOSE:
+            return SAME if before.holds == now.holds else MOVED
+        return SAME if abs(now.measured - before.measured) <= before.tolerance else MOVED
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Name, recorded, measured, allowed difference and state, as read by people."""
+        numbers = [f"{claim.measured:.4g}" if claim else "–" for claim in (self.recorded, self.made)]
+        return self.name, *numbers, self._allowed, self.state
+
+    @property
+    def _allowed(self) -> str:
+        claim = self.recorded or self.made
+        if claim.relation is Relation.CLOSE:
+            return f"± {claim.tolerance:.2g}"
+        return f"{claim.relation.value} {claim.predicted:.2g}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What was compared, or the sentence that says why nothing was.
+
+    Attributes:
+        title: the chapter, or the precision of a certificate.
+        origin: where the recorded numbers come from, in words.
+        rows: one for each claim.
+        problem: why there are none.
+    """
+
+    title: str
+    origin: str = ""
+    rows: tuple[Row, ...] = ()
+    problem: str | None = None
+
+    @property
+    def moved(self) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if row.state != SAME)
+
+
+def compare(recorded: Iterable[Claim], made: Iterable[Claim]) -> tuple[Row, ...]:
+    """The claims of both by name, in the order in which they were recorded, then the new ones."""
+    before, now = ({claim.name: claim for claim in claims} for claims in (recorded, made))
+    return tuple(Row(name, before.get(name), now.get(name)) for name in dict.fromkeys([*before, *now]))
+
+
+def chapter_difference(project: Project, chapter: Chapter, profile: str) -> Difference:
+    """A chapter's run at a profile against the claims made of its recorded result of the same settings."""
+    try:
+        record = _recorded(project, chapter, profile)
+        state = chapter_report(project, chapter, profile)
+        if not state.current:
+            raise BookError(state.problem)
+    except BookError as reason:
+        return Difference(chapter.name, problem=str(reason))
+    claims = importlib.import_module(f"pcn_lib.claims.{chapter.stem}").claims(record)
+    origin = f"recorded on {record.provenance.device} ({record.provenance.dtype}), {record.provenance.date}"
+    return Difference(chapter.name, origin, compare(claims, (made.claim for made in state.run.claims)))
+
+
+def recorded_profile(study: Any, record: Any) -> str | None:
+    """The profile with whose settings a record was made, or None where they are no profile's."""
+    return next((profile for profile in PROFILES if _has_settings(study, profile, record)), None)
+
+
+def certificate_differences(before: str | Path, now: str | Path) -> tuple[Difference, ...]:
+    """Two certificates, precision by precision.
+
+    Raises:
+        BookError: one of the files is no certificate.
+    """
+    try:
+        first, second = read(before), read(now)
+    except CertificateError as error:
+        raise BookError(str(error)) from error
+    pairs = [{report.dtype: report.claims for report in certificate.reports} for certificate in (first, second)]
+    origin = f"recorded: {_origin(first)}; now: {_origin(second)}"
+    return tuple(
+        Difference(precision, origin, compare(pairs[0].get(precision, ()), pairs[1].get(precision, ())))
+        for precision in dict.fromkeys([*pairs[0], *pairs[1]])
+    )
+
+
+def text(differences: Sequence[Difference], everything: bool = False) -> str:
+    """What moved, as a table for each; with `everything`, what did not as well."""
+    lines = []
+    for difference in differences:
+        if difference.problem:
+            lines += [f"{difference.title}: {difference.problem}"]
+            continue
+        rows, moved = difference.rows, len(difference.moved)
+        lines += [f"{difference.title}: {len(rows) - moved} of {len(rows)} claims as recorded ({difference.origin})"]
+        shown = rows if everything else difference.moved
+        if shown:
+            lines += ["", *_table([row.cells for row in shown]), ""]
+    return "\n".join(lines)
+
+
+def unmoved(differences: Iterable[Difference]) -> bool:
+    """Whether something was compared, and nothing of it moved."""
+    compared = [difference for difference in differences if difference.problem is None]
+    return bool(compared) and not any(difference.moved for difference in compared)
+
+
+def _recorded(project: Project, chapter: Chapter, profile: str) -> Any:
+    """The recorded result of this profile's settings."""
+    path = project.root / FOLDER / chapter.stem
+    try:
+        study = importlib.import_module(f"pcn_lib.experiments.{chapter.stem}")
+        record = load(study.Record, path)
+    except (FileNotFoundError, ModuleNotFoundError):
+        raise BookError(
+            f"nothing is recorded for it: `pcn record {chapter.name} --profile {profile}` records one."
+        ) from None
+    except ResultError as error:
+        raise BookError(str(error)) from error
+    if _has_settings(study, profile, record):
+        return record
+    other = recorded_profile(study, record)
+    advice = f"at profile {other}: compare with `--profile {other}`" if other else "with settings that no profile has"
+    raise BookError(f"its recorded result was made {advice}, not at profile {profile}.")
+
+
+def _has_settings(study: Any, profile: str, record: Any) -> bool:
+    try:
+        return study.preset(profile) == record.settings
+    except SettingsError:
+        return False
+
+
+def _origin(certificate: Certificate) -> str:
+    return f"{certificate.device}, {certificate.provenance.date}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    cells = [("claim", "recorded", "measured", "allowed", ""), *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
