@@ -174,6 +174,7 @@ def test_the_command_writes_what_it_prints_and_says_by_its_exit_code_whether_it_
         assert certificate(**broken).summary in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_is_measured_on_this_device_is_what_slow_products_give():
     """K = 1: s, F* and P_l from full matrix products in NumPy."""
     measured = measure(TINY, F64, place("cpu").devices[:1])

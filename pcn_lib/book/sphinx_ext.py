@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 
-from pcn_lib.book import colab, notebooks, report, tables
+from pcn_lib.book import certificates, colab, costs, notebooks, report, tables
 from pcn_lib.book.benchmarks import Benchmarks
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
@@ -26,6 +26,8 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_config_value("pcn_profile", os.environ.get("PCN_PROFILE", "quick"), "env")
     app.add_directive("pcn-claims", tables.ClaimsTable)
     app.add_directive("pcn-statistics", tables.StatisticsTable)
+    app.add_directive("pcn-certificates", tables.CertificatesTable)
+    app.add_directive("pcn-costs", tables.CostsTable)
     app.add_directive("pcn-paper-map", tables.PaperMap)
     app.add_directive("pcn-benchmarks", Benchmarks)
     app.connect("builder-inited", _serve_mathjax)
@@ -87,6 +89,8 @@ def _outdated(app: "Sphinx", env: "BuildEnvironment", added: set, changed: set, 
     project = Project(Path(app.srcdir))
     before = getattr(env, "pcn_states", {})
     now = {app.env.path2doc(str(state.chapter.path)): state.identity for state in tables.reports(app, project)}
+    # No documents, but the collecting pages show them.
+    now |= {"certificates": [str(made) for made in certificates.committed(project)], "costs": costs.identity(project)}
     env.pcn_states = now
     stale = {document for document, state in now.items() if before.get(document) != state}
     collecting = getattr(env, "pcn_collecting", set()) if stale else set()

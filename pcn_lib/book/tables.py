@@ -9,7 +9,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from pcn_lib.book import report
+from pcn_lib.book import certificates, costs, report
 from pcn_lib.book.project import BookError, Chapter, Project
 from pcn_lib.claims import Claim
 
@@ -65,6 +65,31 @@ class StatisticsTable(CollectingTable):
         paired = zip(reports, report.statistics(reports), strict=True)
         rows = [(link(project, state.chapter), *row[1:]) for state, row in paired]
         return "\n".join(table(("chapter", "profile", "minutes", "device", "started (UTC)", "state"), rows))
+
+
+class CertificatesTable(CollectingTable):
+    """```{pcn-certificates}```: the newest certificate of each device, and where there is none."""
+
+    def markdown(self, project: Project) -> str:
+        found = certificates.committed(project)
+        header = ("device", "precision", "verdict", "made by", "date")
+        rows = [tuple(map(plain, row)) for row in certificates.rows(found)]
+        lines = [*table(header, rows), ""] if rows else []
+        # A blank line after each, so that every sentence is a paragraph of its own.
+        return "\n".join([*lines, *(line for sentence in certificates.missing(found) for line in (sentence, ""))])
+
+
+class CostsTable(CollectingTable):
+    """```{pcn-costs}```: minutes and memory of every chapter at every profile, on each device it was run on."""
+
+    def markdown(self, project: Project) -> str:
+        rows = [
+            (link(project, chapter), device, *(str(row.get(profile, "–")) for profile in costs.SHOWN))
+            for (chapter, device), row in costs.costs(project).items()
+        ]
+        if not rows:
+            return "No chapter has been run here yet, so there is nothing to show: `pcn run` runs them all."
+        return "\n".join(table(("chapter", "device", *costs.SHOWN), rows))
 
 
 class PaperMap(CollectingTable):

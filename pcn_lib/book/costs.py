@@ -1,0 +1,67 @@
+"""What chapters cost: minutes and memory at each profile and on each device, from the runs and records that exist."""
+
+import importlib
+import json
+from dataclasses import dataclass
+
+from pcn_lib.book.diff import recorded_profile
+from pcn_lib.book.progress import clock
+from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
+from pcn_lib.book.records import run_of
+from pcn_lib.results import ResultError, load
+from pcn_lib.results.recorded import FOLDER
+
+#: The profiles a reader chooses from; `smoke` is the tests'.
+SHOWN = tuple(profile for profile in PROFILES if profile != "smoke")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a run, and the MiB that its kernel took at most where that was measured.
+
+    `study` marks a record made without its notebook: the study's own time.
+    """
+
+    seconds: float
+    memory: int | None = None
+    study: bool = False
+
+    def __str__(self) -> str:
+        memory = f", {self.memory / 1024:.1f} GiB" if self.memory else ""
+        return f"{clock(self.seconds)}{memory}{' (study alone)' if self.study else ''}"
+
+
+def costs(project: Project) -> dict[tuple[Chapter, str], dict[str, Cost]]:
+    """The cost of each profile, by chapter and device, in the order of the book."""
+    found: dict[tuple[Chapter, str], dict[str, Cost]] = {}
+    for chapter in project.chapters():
+        for profile, device, cost in [*_recorded(project, chapter), *_ran(project, chapter)]:
+            found.setdefault((chapter, device), {})[profile] = cost
+    return found
+
+
+def identity(project: Project) -> str:
+    """Changes when what is shown of costs changes."""
+    return json.dumps([[key[0].name, key[1], str(row)] for key, row in costs(project).items()])
+
+
+def _ran(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
+    runs = [(profile, run_of(project, chapter, profile).record) for profile in SHOWN]
+    return [
+        (profile, "CPU" if run.platform == "cpu" else run.device, Cost(run.seconds, run.memory))
+        for profile, run in runs
+        if run is not None and run.error is None
+    ]
+
+
+def _recorded(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
+    try:
+        study = importlib.import_module(f"pcn_lib.experiments.{chapter.stem}")
+        record = load(study.Record, project.root / FOLDER / chapter.stem)
+    except (FileNotFoundError, ModuleNotFoundError):
+        return []
+    except ResultError as error:
+        raise BookError(str(error)) from error
+    profile = recorded_profile(study, record)
+    origin = record.provenance
+    return [(profile, origin.device, Cost(origin.seconds, study=True))] if profile in SHOWN else []
