@@ -15,13 +15,15 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float
 
 from pcn_lib.energy import Problem, squared_error
 from pcn_lib.inference import Equilibrium
 from pcn_lib.inference.sample import Answer, Point, Sample, solve_samples
-from pcn_lib.network import MLP, Activities, Network
+from pcn_lib.network import CNN, MLP, Activities, Network
+from pcn_lib.network.cnn import WINDOW
 from pcn_lib.parameterisation import Parameterisation, Role
 
 
@@ -174,3 +176,42 @@ def expected_rescaling(mlp: MLP, parameterisation: Parameterisation) -> float:
 
     growth = float(mlp.skips) + gain(Role.HIDDEN)
     return gain(Role.OUTPUT) * sum(growth**hidden for hidden in range(mlp.depth - 1))
+
+
+def expected_cnn_rescaling(cnn: CNN, parameterisation: Parameterisation) -> float:
+    """The number m with E[S] - I = m I of a linear CNN at initialisation (lambda = 1), exact at every width.
+
+    E ||P_l||^2 follows the mean square v of P_l's entries at each pixel, from the readout down: a convolution turns v
+    into a^2 sigma^2 N times its sum over the kernel's window, a skip adds v to that, and pooling spreads v / 16 over
+    the 2 x 2 pixels of each mean.  Nothing else depends on the width, so m is a constant over N where v is.
+
+    Source: derived here, see the chapter "Convolutional networks".
+
+    Args:
+        cnn: a linear CNN; its sizes matter, not its activation.
+        parameterisation: multipliers and variances.
+    """
+
+    def square(role: Role, fan_in: int, depth: int) -> float:
+        scales = parameterisation.scales(role, fan_in=fan_in, width=cnn.width, depth=depth)
+        return scales.multiplier**2 * scales.variance
+
+    fan_in, margin = cnn.kernel**2 * cnn.width, cnn.kernel // 2
+    through, branch = (cnn.width * square(Role.HIDDEN, fan_in, depth) for depth in (1, cnn.depth))
+
+    def window_sums(v: np.ndarray) -> np.ndarray:
+        padded = np.pad(v, margin)
+        return np.lib.stride_tricks.sliding_window_view(padded, (cnn.kernel, cnn.kernel)).sum(axis=(2, 3))
+
+    total, sides = 0.0, cnn.sides
+    v = np.full(sides[-1], square(Role.OUTPUT, cnn.features, 1))
+    for height, width in sides[-2::-1]:
+        total += v.sum()
+        spread = np.kron(v, np.full((WINDOW, WINDOW), WINDOW**-4.0))
+        v = np.pad(spread, ((0, height - len(spread)), (0, width - spread.shape[1])))
+        for _ in range(cnn.blocks // cnn.stages):
+            total += v.sum()
+            v = v + branch * window_sums(v)
+        total += v.sum()
+        v = through * window_sums(v)
+    return cnn.width * float(total)

@@ -11,14 +11,14 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from pcn_lib.energy import Problem, cross_entropy, energy
-from pcn_lib.layers import Dense
+from pcn_lib.layers import AveragePool, Convolution, Dense, FlatDense, Layer, TransformerBlock
 from pcn_lib.network import Network, Stack
 from pcn_lib.numerics import identity
 
 NUMPY_ACTIVATIONS = {identity: lambda h: h, jnp.tanh: np.tanh, jax.nn.relu: lambda h: np.maximum(h, 0)}
 
 
-def dense_layers(network: Network) -> list[Dense]:
+def dense_layers(network: Network) -> list[Layer]:
     """Layers 1..L one by one, stacks taken apart."""
     layers = []
     for block in network.blocks:
@@ -37,10 +37,68 @@ def by_layer(activities) -> list[np.ndarray]:
     return parts
 
 
-def layer_map(layer: Dense, h: np.ndarray) -> np.ndarray:
-    """tau h + a W phi(h) of one sample."""
-    branch = layer.scales.multiplier * np.asarray(layer.weight[...]) @ NUMPY_ACTIVATIONS[layer.activation](h)
+def activities_by_layer(network: Network, activities) -> list[np.ndarray]:
+    """Activities of the layers below the readout, one by one, whatever their shapes; each [batch, ...]."""
+    parts = []
+    for block, kept in zip(network.blocks, map(np.asarray, activities), strict=True):
+        parts += list(np.moveaxis(kept, 1, 0)) if isinstance(block, Stack) else [kept]
+    return parts
+
+
+def layer_map(layer: Layer, h: np.ndarray) -> np.ndarray:
+    """f_l(h) of one sample; a layer that is not the library's must bring its own ``by_loops``."""
+    if isinstance(layer, AveragePool):
+        return pool_by_loops(h, layer.window)
+    if isinstance(layer, TransformerBlock):
+        return transformer_block_by_loops(layer, h)
+    if isinstance(layer, Convolution):
+        branch = convolution_by_loops(np.asarray(layer.weight[...]), NUMPY_ACTIVATIONS[layer.activation](h))
+    elif isinstance(layer, Dense):
+        h = h.ravel() if isinstance(layer, FlatDense) else h
+        branch = np.asarray(layer.weight[...]) @ NUMPY_ACTIVATIONS[layer.activation](h)
+    else:
+        return layer.by_loops(h)
+    # tau h + a W phi(h)
+    branch = layer.scales.multiplier * branch
     return h + branch if layer.skip else branch
+
+
+def convolution_by_loops(weight: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """sum_ij W_ij h_{p+i, q+j} at every pixel, zeros beyond the edge."""
+    kernel, (height, width, _) = weight.shape[0], h.shape
+    out = np.zeros((height, width, weight.shape[-1]))
+    for p, q, i, j in np.ndindex(height, width, kernel, kernel):
+        below, beside = p + i - kernel // 2, q + j - kernel // 2
+        if 0 <= below < height and 0 <= beside < width:
+            out[p, q] += h[below, beside] @ weight[i, j]
+    return out
+
+
+def pool_by_loops(h: np.ndarray, window: int) -> np.ndarray:
+    """The mean of every window that fits, from the first corner on."""
+    out = np.zeros((h.shape[0] // window, h.shape[1] // window, h.shape[2]))
+    for p, q in np.ndindex(out.shape[:2]):
+        out[p, q] = h[p * window : (p + 1) * window, q * window : (q + 1) * window].mean(axis=(0, 1))
+    return out
+
+
+def transformer_block_by_loops(block: TransformerBlock, h: np.ndarray) -> np.ndarray:
+    """h + attention(h), then + MLP, one position and one head at a time; no layer norm."""
+
+    def dense(layer: Dense, v: np.ndarray) -> np.ndarray:
+        return layer.scales.multiplier * np.asarray(layer.weight[...]) @ NUMPY_ACTIVATIONS[layer.activation](v)
+
+    attention, width = block.attention, h.shape[1]
+    q, k, v = np.stack([dense(attention.reading, row).reshape(3, width) for row in h], axis=1)
+    size = width // attention.heads
+    read = np.zeros_like(h)
+    for t, head in np.ndindex(len(h), attention.heads):
+        units = slice(head * size, (head + 1) * size)
+        products = attention.scale * np.array([q[t, units] @ k[s, units] for s in range(t + 1)])
+        weights = np.exp(products) / np.exp(products).sum()
+        read[t, units] = sum(weight * v[s, units] for s, weight in enumerate(weights))
+    h = np.stack([row + dense(attention.writing, r) for row, r in zip(h, read, strict=True)])
+    return np.stack([row + dense(block.down, dense(block.up, row)) for row in h])
 
 
 def sample_loss(problem: Problem, u: np.ndarray, y: np.ndarray) -> float:
@@ -53,7 +111,7 @@ def sample_energy_by_loops(problem: Problem, activities, i: int) -> float:
     """Energy of sample i."""
     *hidden, readout = dense_layers(problem.network)
     below, total = np.asarray(problem.x[i]), 0.0
-    for layer, z in zip(hidden, by_layer(activities), strict=True):
+    for layer, z in zip(hidden, activities_by_layer(problem.network, activities), strict=True):
         total += np.sum((z[i] - layer_map(layer, below)) ** 2) / 2
         below = z[i]
     return total + problem.output_precision * sample_loss(problem, layer_map(readout, below), np.asarray(problem.y[i]))

@@ -15,7 +15,7 @@ from pcn_lib.inference import Criterion, Equilibrium, SweepsThenNewton, equilibr
 from pcn_lib.network import Network, Pass, feedforward, predictions
 from pcn_lib.numerics import identity, tolerance, tree_axpy
 from pcn_lib.parameterisation import Exponents, abcd, mupc, mupc_skips, ntp, sp, sp_uniform
-from tests.cases import Case
+from tests.cases import Case, MixedCase
 from tests.oracles import activity_gradient_norms, energy_by_loops, relative_gap
 
 relu = jax.nn.relu
@@ -47,6 +47,11 @@ GRID = [
         )
     )
 ]
+
+
+#: Every kind of layer in one network.
+MIXED = MixedCase(mupc_skips(), jnp.tanh, cross_entropy, "float64", output_precision=PRECISION)
+GRID.append(pytest.param(MIXED, id=str(MIXED)))
 
 
 class Measured(NamedTuple):
@@ -132,7 +137,7 @@ def test_the_activities_the_errors_and_the_energies_of_an_equilibrium_belong_tog
 def test_a_sample_reaches_the_same_equilibrium_whatever_shares_its_batch(solved):
     problem, equilibrium = solved.problem, solved.equilibrium
     for i in (0, 3):
-        repeated = replace(problem, x=jnp.tile(problem.x[i], (4, 1)), y=jnp.tile(problem.y[i], (4, 1)))
+        repeated = replace(problem, x=jnp.repeat(problem.x[i : i + 1], 4, 0), y=jnp.repeat(problem.y[i : i + 1], 4, 0))
         alone = equilibrate(repeated, solved.solver)
         np.testing.assert_allclose(alone.energies, np.full(4, equilibrium.energies[i]), rtol=10 * solved.rounding)
         ours = jax.tree.map(lambda z, i=i: z[i], equilibrium.activities)

@@ -16,7 +16,7 @@ from pcn_lib.layers.attention import (
 from pcn_lib.layers.convolution import (
     AveragePool,
     Convolution,
-    FlatReadout,
+    FlatDense,
     convolve_by_library,
     convolve_by_rows,
     draw_convolution,
@@ -24,6 +24,7 @@ from pcn_lib.layers.convolution import (
 from pcn_lib.layers.dense import Dense, draw_dense
 from pcn_lib.layers.embedding import Embedding, draw_embedding
 from pcn_lib.layers.layer import Layer
+from pcn_lib.layers.wrapped import Wrapped, draw_wrapped
 
 __all__ = [
     "Attention",
@@ -32,11 +33,12 @@ __all__ = [
     "Convolution",
     "Dense",
     "Embedding",
-    "FlatReadout",
+    "FlatDense",
     "Layer",
     "LayerNorm",
     "NormalisedReadout",
     "TransformerBlock",
+    "Wrapped",
     "convolve_by_library",
     "convolve_by_rows",
     "draw_block",
@@ -44,4 +46,5 @@ __all__ = [
     "draw_dense",
     "draw_embedding",
     "draw_layer_norm",
+    "draw_wrapped",
 ]

@@ -1,4 +1,5 @@
-"""Convolutional layers on images, channels last: h -> [h +] a conv(W, phi(h)), average pooling, and a flat readout."""
+"""Convolutional layers on images, channels last: h -> [h +] a conv(W, phi(h)), average pooling, and what reads
+an image as a vector."""
 
 import jax
 import jax.numpy as jnp
@@ -95,8 +96,8 @@ class AveragePool(Layer):
         return True
 
 
-class FlatReadout(Dense):
-    """f(h) = a W phi(vec h): a dense readout of all features of an image, whatever their shape."""
+class FlatDense(Dense):
+    """f_l(h) = a W phi(vec h): a dense layer that reads every feature of an image, or of any other array."""
 
     def __call__(self, h: Float[Array, "*features"]) -> Float[Array, " outputs"]:
         return super().__call__(h.ravel())

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from pcn_lib.layers import AveragePool, Convolution, FlatReadout, draw_convolution, draw_dense
+from pcn_lib.layers import AveragePool, Convolution, FlatDense, draw_convolution, draw_dense
 from pcn_lib.network.network import Network
 from pcn_lib.network.stack import Stack
 from pcn_lib.numerics import Activation, check_dtype, identity
@@ -68,10 +68,16 @@ class CNN:
         return self.stages + self.blocks + 1
 
     @property
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of the images that each stage reads, and of what the readout reads."""
+        scales = (WINDOW**stage for stage in range(self.stages + 1))
+        return tuple((self.image[0] // scale, self.image[1] // scale) for scale in scales)
+
+    @property
     def features(self) -> int:
         """What the readout reads: channels times pixels that are left after all pooling."""
-        height, width, _ = self.image
-        return self.width * (height // WINDOW**self.stages) * (width // WINDOW**self.stages)
+        height, width = self.sides[-1]
+        return self.width * height * width
 
     def init(self, key: Array, parameterisation: Parameterisation, dtype=jnp.float32) -> Network:
         """A network with fresh weights.
@@ -94,7 +100,7 @@ class CNN:
             layers += self._stage(key, parameterisation, dtype, first=stage == 0)
         shape, size = (self.outputs, self.features), (self.width, 1)
         readout = draw_dense(last, parameterisation, Role.OUTPUT, shape, size, dtype=dtype)
-        return Network(tuple(layers), FlatReadout(readout.weight[...], readout.scales), self.image)
+        return Network(tuple(layers), FlatDense(readout.weight[...], readout.scales), self.image)
 
     def _stage(self, key: Array, parameterisation: Parameterisation, dtype, *, first: bool) -> tuple:
         """One stage's convolution, stack of residual blocks, and pooling."""

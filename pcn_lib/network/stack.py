@@ -15,9 +15,14 @@ class Stack(Layer):
 
     Attributes:
         layers: one layer whose parameters carry a leading layer axis.
+
+    Raises:
+        ValueError: layers without parameters, which cannot be counted.
     """
 
     def __init__(self, layers: Layer):
+        if not jax.tree.leaves(layers):
+            raise ValueError("layers without parameters given; a stack counts layers by them: list these one by one")
         self.layers = layers
 
     @property
