@@ -1,0 +1,95 @@
+"""What pages and terminal say of certificates, and of what chapters cost."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from pcn_lib.book import certificates, costs, report
+from pcn_lib.book.costs import Cost
+from pcn_lib.book.project import BookError, Project
+from pcn_lib.book.records import RunRecord, run_of
+from pcn_lib.verify import newest, write
+from tests.test_verify import certificate
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_where_no_certificate_exists_that_is_said_of_each_platform(book: Project):
+    found = certificates.committed(book)
+    assert found == ()
+    cpu, gpu = certificates.missing(found)
+    assert cpu.startswith("No certificate of a CPU") and gpu.startswith("No certificate of a GPU exists")
+    assert "pcn verify --device gpu --json results/certificates/gpu.json" in gpu
+
+
+def test_the_report_names_the_newest_certificate_of_each_device_and_the_platform_without_one(book: Project):
+    for name, made in (("cpu", certificate()), ("old", certificate(date="2025-01-01 00:00 UTC", tanh=1.0))):
+        write(made, certificates.folder(book) / f"{name}.json")
+    text = report.terminal(book, report.chapter_reports(book, "quick"))
+    assert "certificate  CPU: 12 of 12 claims as expected · 2026-01-02" in text and "2025-01-01" not in text
+    assert "No certificate of a GPU" in text and "No certificate of a CPU" not in text
+
+
+def test_a_row_for_each_precision_names_what_failed():
+    (row,) = certificates.rows((certificate(tanh=1.0),))
+    assert row == (
+        "CPU", "float64, matrix products highest",
+        "11 of 12 claims as expected; not so: tanh networks reach equilibrium",
+        "jax 0.10.2, commit abc", "2026-01-02 03:04 UTC",
+    )  # fmt: skip
+
+
+def test_a_damaged_certificate_is_one_sentence(book: Project):
+    certificates.folder(book).mkdir(parents=True)
+    (certificates.folder(book) / "cpu.json").write_text("{}")
+    with pytest.raises(BookError, match="cpu.json is not a certificate"):
+        certificates.committed(book)
+
+
+def test_the_committed_certificates_can_be_read_and_one_is_of_a_cpu():
+    assert "cpu" in {made.platform for made in newest(ROOT / certificates.FOLDER)}
+
+
+def ran(book: Project, profile: str, **changes) -> None:
+    chapter = book.chapter("halves")
+    values = dict(
+        chapter=chapter.name, profile=profile, parameters={}, error=None, seconds=95.0, platform="cpu", device="cpu",
+        started="2026-01-01T00:00:00+00:00", versions={}, sources="s", key="k", memory=1536,
+    )  # fmt: skip
+    folder = run_of(book, chapter, profile).folder
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(dataclasses.asdict(RunRecord(**values | changes))))
+
+
+def test_costs_are_those_of_the_runs_that_succeeded_by_device(book: Project):
+    assert costs.costs(book) == {}
+    ran(book, "smoke")
+    ran(book, "quick")
+    ran(book, "full", error="NameError: x")
+    ran(book, "paper", platform="gpu", device="gpu (NVIDIA H100)", memory=None)
+    chapter = book.chapter("halves")
+    assert costs.costs(book) == {
+        (chapter, "CPU"): {"quick": Cost(95.0, 1536)},
+        (chapter, "gpu (NVIDIA H100)"): {"paper": Cost(95.0)},
+    }
+    assert str(Cost(95.0, 1536)) == "1:35, 1.5 GiB" and str(Cost(95.0, study=True)) == "1:35 (study alone)"
+
+
+def test_a_recorded_result_says_what_its_profile_cost(book: Project):
+    from pcn_lib.results import save
+    from tests.book.test_diff import by_theory
+
+    path = book.chapter("halves").path
+    path.rename(path.with_name("01_overview.ipynb"))
+    toc = book.root / "_toc.yml"
+    toc.write_text(toc.read_text().replace("01_halves", "01_overview"))
+    record = by_theory("full")
+    save(record, book.root / costs.FOLDER / "overview", record.provenance)
+    ((key, row),) = costs.costs(book).items()
+    assert key[0].stem == "overview" and row == {"full": Cost(65.0, study=True)}
+    before = costs.identity(book)
+    ran_again = dataclasses.replace(record.provenance, seconds=70.0)
+    save(dataclasses.replace(record, provenance=ran_again), book.root / costs.FOLDER / "overview", ran_again)
+    assert costs.identity(book) != before
