@@ -63,7 +63,8 @@ def _value(text: str, parameter: Parameter, chapter: str) -> Value:
     try:
         candidates = (ast.literal_eval(text), text)
     except (ValueError, SyntaxError):
-        candidates = (text,)
+        # Words need no quotes: relu=wide,narrow is a tuple of two where one is wanted.
+        candidates = (text, *((tuple(filter(None, map(str.strip, text.split(",")))),) if "," in text else ()))
     for candidate in candidates:
         if _fits(candidate, parameter.annotation):
             return candidate
