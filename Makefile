@@ -20,7 +20,7 @@ pdf: $(INSTALLED)  ## print the whole book to _build/book.pdf (needs Chromium)
 	@$(BIN)/pcn pdf
 
 test: $(INSTALLED)  ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 bench: $(INSTALLED)  ## measure speed and memory, and record them for the book
 	@$(BIN)/python -m benchmarks

@@ -1,6 +1,11 @@
 """Settings of every test: double precision, strict promotion, checked shapes, GPU tests only where a GPU is."""
 
+import os
 from pathlib import Path
+
+# Most of a test's time is compilation, a third of it optimisation that such small arrays do not repay. The chapters'
+# kernels inherit this; it must be set before JAX wakes up.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
 import pytest
@@ -46,7 +51,12 @@ def has_gpu() -> bool:
         return False
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        # With several processes: a file's tests share its fixtures, and tests of chapters the runs of all chapters.
+        group = "chapters" if "smoke_runs" in getattr(item, "fixturenames", ()) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and not has_gpu():
         for item in marked:
