@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +56,11 @@ class Adam:
         return optax.chain(scale_by_layer(shrink), adam, scale_by_layer(network.rates(attrgetter("adam_rate"))))
 
 
-Optimiser = GradientDescent | Adam
+@runtime_checkable
+class Optimiser(Protocol):
+    """Anything that makes an Optax transformation for a network; a pytree, as it is an argument of compiled loops."""
+
+    def transformation(self, network: Network) -> optax.GradientTransformation: ...
 
 
 def scale_by_layer(rates: PyTree[float]) -> optax.GradientTransformation:
@@ -133,20 +138,70 @@ def train(problem: Problem, optimiser: Optimiser, schedule: Schedule) -> Trainin
         ValueError: x of another network.
     """
     check_input(problem.network, problem.x)
-    return _train(problem, optimiser, schedule)
+    return _train(problem, optimiser, schedule, None)
+
+
+def train_batches(
+    problem: Problem, batches: Int[Array, "steps batch"], optimiser: Optimiser, schedule: Schedule
+) -> Training:
+    """:func:`train` with another batch at each step; predictive coding and backpropagation see the same ones.
+
+    Args:
+        problem: the network and *all* the samples, which stay in memory once.
+        batches: which samples make the batch of each step, as :func:`shuffled_batches` gives them.
+        optimiser: applied to both trainings.
+        schedule: its ``steps`` are the rows of ``batches``.
+
+    Raises:
+        ValueError: x of another network, another number of steps, or a sample that does not exist.
+    """
+    check_input(problem.network, problem.x)
+    if len(batches) != schedule.steps:
+        raise ValueError(
+            f"{len(batches)} batches and {schedule.steps} steps given; each step takes one batch: "
+            "choose Schedule(len(batches), ...)"
+        )
+    # JAX reads the last sample where an index lies beyond it, and would train on that one in silence.
+    if not isinstance(batches, jax.core.Tracer) and not 0 <= batches.min() <= batches.max() < len(problem.x):
+        raise ValueError(
+            f"batches of samples {batches.min()} to {batches.max()} given; there are {len(problem.x)}, counted from 0: "
+            "draw them with shuffled_batches(key, len(x), ...)"
+        )
+    return _train(problem, optimiser, schedule, batches)
+
+
+def shuffled_batches(key: Array, samples: int, batch: int, steps: int) -> Int[Array, "steps batch"]:
+    """Batches without replacement, epoch after epoch, each in a fresh order; an incomplete last batch is left out.
+
+    Args:
+        key: typed random key.
+        samples: how many there are to draw from.
+        batch: samples in a batch.
+        steps: batches wanted; ``samples // batch`` of them are one epoch.
+
+    Raises:
+        ValueError: a batch that is empty or larger than all the samples.
+    """
+    if not 1 <= batch <= samples:
+        raise ValueError(f"batch = {batch} of {samples} samples given; choose 1 <= batch <= {samples}")
+    per_epoch = samples // batch
+    epochs = -(-steps // per_epoch)
+    orders = jax.vmap(lambda key: jax.random.permutation(key, samples))(jax.random.split(key, epochs))
+    return orders[:, : per_epoch * batch].reshape(-1, batch)[:steps]
 
 
 @partial(jax.jit, static_argnames="schedule")
-def _train(problem: Problem, optimiser: Optimiser, schedule: Schedule) -> Training:
+def _train(problem: Problem, optimiser: Optimiser, schedule: Schedule, batches: Array | None) -> Training:
     transformation = optimiser.transformation(problem.network)
 
     def update(network, gradient, memory):
         updates, memory = transformation.update(gradient, memory, network)
         return optax.apply_updates(network, updates), memory
 
-    def step(state, _):
+    def step(state, chosen):
         (pc, pc_memory), (bp, bp_memory) = state
-        pc_problem, bp_problem = replace(problem, network=pc), replace(problem, network=bp)
+        batch = problem if chosen is None else replace(problem, x=problem.x[chosen], y=problem.y[chosen])
+        pc_problem, bp_problem = replace(batch, network=pc), replace(batch, network=bp)
         equilibrium = schedule.solver(pc_problem)
         pc_grad = pc_gradient(pc_problem, equilibrium)
         bp_loss, bp_grad = loss_and_bp_gradient(bp_problem)
@@ -163,5 +218,5 @@ def _train(problem: Problem, optimiser: Optimiser, schedule: Schedule) -> Traini
         return (update(pc, pc_grad, pc_memory), update(bp, bp_grad, bp_memory)), measured
 
     start = (problem.network, transformation.init(problem.network))
-    ((pc, _), (bp, _)), history = jax.lax.scan(step, (start, start), length=schedule.steps)
+    ((pc, _), (bp, _)), history = jax.lax.scan(step, (start, start), batches, length=schedule.steps)
     return Training(pc, bp, history)
