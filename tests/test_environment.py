@@ -46,7 +46,7 @@ def test_the_library_and_the_package_tell_the_same_version():
 
 
 BOOK_ONLY = ("papermill", "nbformat", "nbclient", "sphinx", "jupyter_book", "sklearn", "mlxtend", "ipykernel")
-SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in ("sphinx_ext", "benchmarks", "tables"))
+SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in ("sphinx_ext", "api", "benchmarks", "tables"))
 WITHOUT_BOOK = f"""
 import importlib, pkgutil, sys
 sys.modules.update(dict.fromkeys({BOOK_ONLY!r}))  # importing one of these now fails as if it were absent

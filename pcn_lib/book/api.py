@@ -1,0 +1,86 @@
+"""Docstrings as reference pages: Sphinx's autodoc, taught to read docstrings that are plain text with formulae.
+
+The house's docstrings are written to be read in an editor: F* is a symbol there, |a| a norm, and an indented line
+after a blank one a formula.  In reStructuredText each of them means something else, so they are escaped on the way.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from sphinx import addnodes
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+#: What is markup in a docstring as well: ``code``, :role:`target`.
+MARKUP = re.compile(r"(``.+?``|:[a-z:]+:`[^`]+`)")
+SPECIAL = re.compile(r"([*|`\\]|_(?=\W|$))")
+#: Headings whose indented lines name arguments and the like, which the napoleon extension reads.
+SECTIONS = ("Args:", "Attributes:", "Returns:", "Raises:", "Assumes:", "Yields:")
+ADDRESS = re.compile(r"<(?:function |class ')?(?:[\w.<>]*\.)?(\w+)(?: at 0x[0-9a-f]+|')>")
+
+
+def setup(app: "Sphinx") -> dict[str, Any]:
+    app.setup_extension("sphinx.ext.autodoc")
+    # Before napoleon, which turns sections into fields.
+    app.connect("autodoc-process-docstring", _escape, priority=400)
+    app.connect("autodoc-process-signature", _readable)
+    app.connect("autodoc-skip-member", _told_already)
+    app.connect("missing-reference", _by_last_name)
+    app.setup_extension("sphinx.ext.napoleon")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _escape(app: "Sphinx", what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    lines[:] = escaped(lines)
+
+
+def escaped(lines: list[str]) -> list[str]:
+    """A docstring's lines with formulae as literal blocks, and with what would be markup escaped elsewhere."""
+    result, section, formula = [], False, False
+    for number, line in enumerate(lines):
+        indented = line.startswith("    ")
+        if line.strip() and not indented:
+            section, formula = line.strip() in SECTIONS, False
+        elif indented and not section and not formula and not lines[number - 1].strip():
+            formula = True
+            result += ["::", ""]
+        result.append(line if formula else _plain(line))
+    return result
+
+
+def _plain(line: str) -> str:
+    parts = MARKUP.split(line)
+    return "".join(part if MARKUP.fullmatch(part) else SPECIAL.sub(r"\\\1", part) for part in parts)
+
+
+def _readable(
+    app: "Sphinx", what: str, name: str, thing: object, options: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Defaults by their names instead of their places in memory."""
+    return signature and ADDRESS.sub(r"\1", signature), returns and ADDRESS.sub(r"\1", returns)
+
+
+def _told_already(app: "Sphinx", what: str, name: str, thing: Any, skip: bool, options: object) -> bool | None:
+    """Leave out the fields of named tuples, of which Python says only that they are fields: the class tells them."""
+    return True if "Alias for field number" in str(getattr(thing, "__doc__", "")) else None
+
+
+def _by_last_name(
+    app: "Sphinx", env: "BuildEnvironment", node: addnodes.pending_xref, shown: nodes.Element
+) -> nodes.Element | None:
+    """Find what is documented under its public name where it is mentioned under the module that defines it."""
+    if node.get("refdomain") != "py":
+        return None
+    last = node["reftarget"].split(".")[-1]
+    domain = env.get_domain("py")
+    found = [full for full in domain.objects if full.split(".")[-1] == last and full.split(".")[-1][:1] != "_"]
+    public = [full for full in found if domain.objects[full].objtype in ("class", "exception", "function", "data")]
+    if len(public) != 1 or not node["reftarget"].startswith("pcn_lib"):
+        return None
+    entry = domain.objects[public[0]]
+    from sphinx.util.nodes import make_refnode
+
+    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, [shown], public[0])
