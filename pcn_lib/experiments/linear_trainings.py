@@ -7,6 +7,7 @@ and a draw of weights) after another, the exact equilibrium before every update.
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ from pcn_lib.data import Dataset
 from pcn_lib.energy import Problem
 from pcn_lib.gradients import Similarity, bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Equilibrium
-from pcn_lib.network import MLP, feedforward
+from pcn_lib.network import MLP, Network, feedforward
 from pcn_lib.parameterisation import Parameterisation
 from pcn_lib.rescaling import LinearExact, rescaling
 from pcn_lib.training import History, Optimiser, Schedule, train
@@ -81,17 +82,13 @@ def stack_curves(parts: list[Curves], axis: int = 0) -> Curves:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compiled once: a network's shape, its parameterisation, and how it is trained.
+    """How every case is trained.
 
     Attributes:
-        mlp: a linear network.
-        parameterisation: multipliers, variances and rates.
         optimiser: takes a base rate eta.
         steps: measurements, one before each update.
     """
 
-    mlp: MLP
-    parameterisation: Parameterisation
     optimiser: type[Optimiser]
     steps: int
 
@@ -102,22 +99,55 @@ class Cases(NamedTuple):
     Attributes:
         x: inputs.
         y: targets.
-        keys: of the initial weights.
+        networks: initial weights, every parameter with the axis of cases in front.
         rates: eta.
     """
 
     x: Float[Array, "cases batch inputs"]
     y: Float[Array, "cases batch outputs"]
-    keys: Array
+    networks: Network
     rates: Float[Array, " cases"]
 
 
-def seeded(data: Dataset, seeds: Sequence[int], rates: Sequence[float]) -> Cases:
-    """One batch at each rate from each initialisation, rates outermost, in the precision of the run."""
-    dtype, count = jnp.zeros(()).dtype, len(seeds) * len(rates)
+def draw(mlp: MLP, parameterisation: Parameterisation, seeds: Sequence[int]) -> Network:
+    """One network from each seed, in the precision of the run; every parameter with an axis of seeds in front."""
+    dtype = jnp.zeros(()).dtype
+    keys = jax.vmap(jax.random.key)(jnp.array(seeds))
+    return jax.jit(jax.vmap(lambda key: mlp.init(key, parameterisation, dtype)))(keys)
+
+
+def every_rate(data: Dataset, networks: Network, rates: Sequence[float]) -> Cases:
+    """One batch and several networks, trained at each rate; cases with the rates outermost."""
+    seeds = len(jax.tree.leaves(networks)[0])
+    dtype, count = jnp.zeros(()).dtype, seeds * len(rates)
     x, y = (jnp.asarray(np.broadcast_to(a, (count, *a.shape)), dtype) for a in (data.x, data.y))
-    keys = jax.vmap(jax.random.key)(jnp.array([*seeds] * len(rates)))
-    return Cases(x, y, keys, jnp.asarray(np.repeat(np.array(rates), len(seeds)), dtype))
+    repeated = jax.tree.map(lambda w: jnp.concatenate([w] * len(rates)), networks)
+    return Cases(x, y, repeated, jnp.asarray(np.repeat(np.array(rates), seeds), dtype))
+
+
+def together(parts: Sequence[Cases]) -> Cases:
+    """Several sets of cases in one, for one compilation; networks of one shape and one set of multipliers.
+
+    Raises:
+        ValueError: networks whose multipliers or rate factors differ, which is compiled into the training.
+    """
+    first = parts[0].networks
+    for part in parts[1:]:
+        if _compiled_in(part.networks) != _compiled_in(first):
+            raise ValueError(
+                f"networks with {_compiled_in(part.networks)} beside networks with {_compiled_in(first)} given; one "
+                "compilation needs equal multipliers and rate factors: train them apart"
+            )
+    networks = [jax.tree.unflatten(jax.tree.structure(first), jax.tree.leaves(part.networks)) for part in parts]
+    joined = jax.tree.map(lambda *weights: jnp.concatenate(weights), *networks)
+    x, y, rates = (jnp.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y", "rates"))
+    return Cases(x, y, joined, rates)
+
+
+def _compiled_in(network: Network) -> list[tuple[float, ...]]:
+    """The multipliers and rate factors of every weight; the variance of its draw has done its work."""
+    rules = (attrgetter("multiplier"), attrgetter("gd_rate"), attrgetter("adam_rate"))
+    return [tuple(values) for values in zip(*(jax.tree.leaves(network.rates(rule)) for rule in rules), strict=True)]
 
 
 def train_cases(plan: Plan, cases: Cases) -> Curves:
@@ -178,8 +208,7 @@ def _train(plan: Plan, cases: Cases) -> tuple[History, Probed]:
     schedule = Schedule(plan.steps, LinearExact(), _probe)
 
     def one(case: Cases) -> tuple[History, Probed]:
-        network = plan.mlp.init(case.keys, plan.parameterisation, case.x.dtype)
-        history = train(Problem(network, case.x, case.y), plan.optimiser(case.rates), schedule).history
+        history = train(Problem(case.networks, case.x, case.y), plan.optimiser(case.rates), schedule).history
         return history, history.probe
 
     # One case after another: compiles faster than a vmap, and runs as fast, since each is a chain of matrix products.

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from pcn_lib.data import toy_task
-from pcn_lib.experiments.linear_trainings import Curves, Plan, seeded, stack_curves, train_cases
+from pcn_lib.experiments.linear_trainings import Curves, Plan, draw, every_rate, stack_curves, train_cases
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
 from pcn_lib.network import MLP
 from pcn_lib.parameterisation import Parameterisation, mupc, mupc_skips
@@ -105,15 +105,15 @@ def run(settings: Settings) -> Record:
     """Train every network at every rate; the chapter's claims assume float64."""
     start = time.perf_counter()
     task = toy_task(settings.seed, inputs=settings.inputs, samples=settings.samples)
-    cases = seeded(task, range(settings.seed, settings.seed + settings.seeds), settings.rates)
+    seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
+    plan = Plan(GradientDescent, settings.steps + 1)
     trained = []
     for skips in (False, True):
-        plans = [
-            Plan(*network(settings, width, skips=skips), GradientDescent, settings.steps + 1)
-            for width in settings.widths
-        ]
-        rows = [train_cases(plan, cases).split(len(settings.rates), settings.seeds) for plan in plans]
+        rows = []
+        for width in settings.widths:
+            networks = draw(*network(settings, width, skips=skips), seeds)
+            curves = train_cases(plan, every_rate(task, networks, settings.rates))
+            rows.append(curves.split(len(settings.rates), settings.seeds))
         trained.append(stack_curves(rows, axis=1))
-    seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=task.note, seeds=seeds)
     return Record(settings, made, *trained)
