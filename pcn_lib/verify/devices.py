@@ -1,8 +1,12 @@
 """The device that is asked to prove itself."""
 
+import os
 from dataclasses import dataclass
 
 import jax
+
+#: Platforms whose rounding is known.
+KNOWN = ("cpu", "gpu")
 
 
 class DeviceMissing(RuntimeError):
@@ -39,9 +43,16 @@ def place(platform: str | None = None) -> Place:
                 f"A {(platform or 'device').upper()} was asked for and JAX does not start one here "
                 f"({str(error).splitlines()[0] if str(error) else 'no message'}): look at JAX_PLATFORMS."
             ) from error
+        limited = os.environ.get("JAX_PLATFORMS")
+        advice = f"unset JAX_PLATFORMS, which is '{limited}', or " if limited else ""
         raise DeviceMissing(
-            "A GPU was asked for and JAX sees none on this machine: install JAX's plugin for it, "
+            f"A GPU was asked for and JAX sees none on this machine: {advice}install JAX's plugin for it, "
             "for NVIDIA `pip install 'jax[cuda12]'`, or ask for --device cpu."
         ) from error
     first = devices[0]
+    if first.platform not in KNOWN:
+        raise DeviceMissing(
+            f"JAX computes on a {first.platform} here, whose rounding pcn_lib.numerics.TOLERANCES does not know: "
+            "ask for --device cpu or gpu, or add a row for it there."
+        )
     return Place(first.platform, "CPU" if first.platform == "cpu" else first.device_kind, devices)

@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from pcn_lib.book import certificates, costs, report
+from pcn_lib.book.build import build_book
 from pcn_lib.book.costs import Cost
 from pcn_lib.book.project import BookError, Project
 from pcn_lib.book.records import RunRecord, run_of
@@ -93,3 +96,27 @@ def test_a_recorded_result_says_what_its_profile_cost(book: Project):
     ran_again = dataclasses.replace(record.provenance, seconds=70.0)
     save(dataclasses.replace(record, provenance=ran_again), book.root / costs.FOLDER / "overview", ran_again)
     assert costs.identity(book) != before
+
+
+@pytest.mark.slow
+def test_the_pages_show_certificates_and_costs_and_follow_them(book: Project):
+    shutil.copy(ROOT / "chapters" / "running.md", book.root / "chapters")
+    toc = json.loads((book.root / "_toc.yml").read_text())
+    toc["chapters"].append({"file": "chapters/running"})
+    (book.root / "_toc.yml").write_text(json.dumps(toc))
+    write(certificate(), certificates.folder(book) / "cpu.json")
+    assert build_book(book, "quick")
+    assert "float64, matrix products highest12 of 12 claims as expected" in text(book, "report")
+    assert "No certificate of a GPU exists" in text(book, "report")
+    assert "No chapter has been run here yet" in text(book, "running")
+
+    ran(book, "full")
+    write(dataclasses.replace(certificate("NVIDIA H100"), platform="gpu"), certificates.folder(book) / "gpu.json")
+    assert build_book(book, "quick")
+    assert "HalvesCPU–1:35, 1.5 GiB–" in text(book, "running")
+    assert "NVIDIA H100" in text(book, "report") and "No certificate" not in text(book, "report")
+
+
+def text(book: Project, name: str) -> str:
+    page = BeautifulSoup((book.pages / "chapters" / f"{name}.html").read_text(), "html.parser")
+    return page.article.text.replace("\n", "")

@@ -46,7 +46,9 @@ def test_notebooks_check_fails_on_a_chapter_out_of_form_and_fmt_restores_it(book
 
 
 @pytest.mark.parametrize(
-    "command", [["run"], ["build"], ["report"], ["doctor"], ["clean"], ["notebooks", "check"], ["data", "fetch"]]
+    "command",
+    [[name] for name in ("run", "verify", "diff", "build", "report", "doctor", "clean")]
+    + [["notebooks", "check"], ["data", "fetch"]],
 )
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as done:

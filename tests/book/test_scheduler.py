@@ -161,3 +161,12 @@ def test_a_grid_of_a_study_is_mapped_over_a_cluster_as_over_any_executor(cluster
     settings = [preset("smoke", seed=seed, widths=(8, 16), depths=(2,), seeds=2) for seed in (0, 1)]
     records = list(cluster.get_executor(pure=False).map(run, settings))
     assert [record.settings for record in records] == settings
+
+
+def test_a_scheduler_that_does_not_answer_is_one_sentence(book: Project, monkeypatch, capsys):
+    pytest.importorskip("distributed")
+    monkeypatch.chdir(book.root)
+    monkeypatch.setattr(scheduler, "PATIENCE", 0.2)
+    assert cli.main(["run", "--scheduler", "tcp://127.0.0.1:1"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("No Dask scheduler answers at tcp://127.0.0.1:1") and len(error.splitlines()) == 1
