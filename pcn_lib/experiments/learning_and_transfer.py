@@ -4,6 +4,7 @@ Predictive coding and backpropagation are trained with minibatches, from the sam
 muPC with skips and under SP.
 """
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pcn_lib.data import DataMissing, Dataset, Selection, images
-from pcn_lib.experiments.learning_rates import Learned, Start, Task, learn, start, tangent_kernel
+from pcn_lib.experiments.learning_rates import Learned, Start, Sweep, Task, learn, start, tangent_kernel
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
 from pcn_lib.inference import Solver, Sweeps
 from pcn_lib.network import MLP
@@ -42,6 +43,7 @@ class Settings:
         widths: N at which the best rate is looked for, at depth ``depth``.
         depths: L at which it is looked for, at width ``width``.
         width, depth: N of the sweep over depths, and L of the sweep over widths.
+        pool: pixels of a side that are averaged into one for the sweeps, so that inputs are fewer than units.
         mupc_rates, sp_rates: base rates tried, eta = 2^exponent.
         steps: weight updates at each rate.
         learned_widths, learned_depths: N and L of the networks that are trained for their accuracy, under muPC.
@@ -63,6 +65,7 @@ class Settings:
     depths: tuple[int, ...] = (4, 16)
     width: int = 64
     depth: int = 4
+    pool: int = 1
     mupc_rates: tuple[int, ...] = (0, 1, 2, 3, 4)
     sp_rates: tuple[int, ...] = (-5, -4, -3, -2, -1, 0, 1)
     steps: int = 100
@@ -77,7 +80,7 @@ class Settings:
 
     def __post_init__(self):
         check_sizes(self, train_samples=1, test_samples=1, widths=1, width=1, learned_widths=1, steps=8, seeds=2)
-        check_sizes(self, depths=2, depth=2, learned_depths=2, learned_steps=8, batch=1)
+        check_sizes(self, depths=2, depth=2, learned_depths=2, learned_steps=8, batch=1, pool=1)
         for name in ("mupc_rates", "sp_rates"):
             rates = getattr(self, name)
             if len(rates) < 3 or list(rates) != sorted(set(rates)):
@@ -92,18 +95,21 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(widths=(16, 128), depths=(4, 8), width=16, mupc_rates=(0, 2, 4, 6), sp_rates=(-4, -2, 0, 2),
-        steps=40, learned_widths=(16, 128), learned_depths=(4,), learned_steps=40),
+    "smoke": Settings(
+        widths=(16, 128), depths=(4, 8), width=16, mupc_rates=(0, 2, 4, 6), sp_rates=(-4, -2, 0, 2),
+        steps=40, learned_widths=(16, 128), learned_depths=(4, 8), learned_steps=40,
+    ),
     "quick": Settings(),
     "full": Settings(
         data_set="fashion_mnist", train_samples=60_000, test_samples=10_000, widths=(16, 32, 64, 128, 256),
-        depths=(4, 8, 16, 32), width=64, mupc_rates=(-1, 0, 1, 2, 3, 4), sp_rates=(-9, -8, -7, -6, -5, -4, -3, -2),
-        steps=200, learned_widths=(16, 64, 256), learned_depths=(4, 16), learned_steps=1800, batch=64, seeds=3,
+        depths=(4, 8, 16, 32), width=64, pool=4, mupc_rates=(-1, 0, 1, 2, 3, 4, 5),
+        sp_rates=(-6, -5, -4, -3, -2, -1, 0, 1), steps=200,
+        learned_widths=(16, 64, 256), learned_depths=(4, 16), learned_steps=1800, batch=64, seeds=3,
     ),
     "paper": Settings(
         data_set="fashion_mnist", train_samples=60_000, test_samples=10_000, widths=(32, 128, 512, 2048),
-        depths=(4, 8, 16, 32), width=512, mupc_rates=(-2, -1, 0, 1, 2, 3, 4, 5),
-        sp_rates=(-12, -11, -10, -9, -8, -7, -6, -5, -4, -3, -2), steps=1000, learned_widths=(8, 32, 128, 512, 2048),
+        depths=(4, 8, 16, 32), width=512, pool=4, mupc_rates=(-2, -1, 0, 1, 2, 3, 4, 5),
+        sp_rates=(-9, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1), steps=1000, learned_widths=(8, 32, 128, 512, 2048),
         learned_depths=(4, 8, 16, 32), learned_steps=9370, batch=128, seeds=5,
     ),
 }  # fmt: skip
@@ -112,42 +118,6 @@ PRESETS = {
 def preset(profile: str, **overrides) -> Settings:
     """The settings of a profile; an override that is not None replaces its value."""
     return choose(PRESETS, profile, overrides)
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """Base rates tried under one parameterisation, over widths or over depths.
-
-    Attributes:
-        exponents: the base rates, eta = 2^exponent.
-        pc_loss, bp_loss: mean over the last quarter of the steps; infinite where training diverged.
-        kernel: tangent kernel before training.
-        certified: share of predictive coding's samples whose equilibrium is certified.
-    """
-
-    exponents: Float[np.ndarray, " rates"]
-    pc_loss: Float[np.ndarray, "sizes rates seeds"]
-    bp_loss: Float[np.ndarray, "sizes rates seeds"]
-    kernel: Float[np.ndarray, "sizes seeds"]
-    certified: Float[np.ndarray, "sizes rates seeds"]
-
-    def best(self, losses: Float[np.ndarray, "sizes rates seeds"]) -> Float[np.ndarray, " sizes"]:
-        """The best base rate eta of each size: the lowest mean loss over seeds, refined by a parabola in log2 eta."""
-        return np.array([2.0 ** _lowest(self.exponents, row) for row in losses.mean(axis=-1)])
-
-    def inside(self, losses: Float[np.ndarray, "sizes rates seeds"]) -> bool:
-        """Whether the lowest loss of every size lies inside the range tried, not at its end."""
-        places = losses.mean(axis=-1).argmin(axis=1)
-        return bool(np.all((places > 0) & (places < len(self.exponents) - 1)))
-
-
-def _lowest(exponents: np.ndarray, losses: np.ndarray) -> float:
-    """Where the parabola through the lowest value and its neighbours has its minimum; the value itself at an end."""
-    i = int(np.argmin(losses))
-    if not (0 < i < len(losses) - 1 and np.all(np.isfinite(losses[i - 1 : i + 2]))):
-        return float(exponents[i])
-    a, b, _ = np.polyfit(exponents[i - 1 : i + 2] - exponents[i], np.log(losses[i - 1 : i + 2]), 2)
-    return float(exponents[i] - b / (2 * a)) if a > 0 else float(exponents[i])
 
 
 @dataclass(frozen=True)
@@ -196,7 +166,8 @@ def run(settings: Settings) -> Record:
     s = settings
     train, test = _images(s, test=False), _images(s, test=True)
     data = tuple(jnp.asarray(a, DTYPE) for a in (train.x, train.y, test.x, test.y))
-    tasks = [_task(s, data, seed, s.steps) for seed in range(s.seeds)]
+    small = tuple(jnp.asarray(a, DTYPE) for a in (pooled(train.x, s.pool), train.y, pooled(test.x, s.pool), test.y))
+    tasks = [_task(s, small, seed, s.steps) for seed in range(s.seeds)]
     sweeps = [
         [_sweep(s, tasks, sizes, *tried) for tried in ((mupc_skips(), s.mupc_rates), (sp(), s.sp_rates))]
         for sizes in ([(N, s.depth) for N in s.widths], [(s.width, L) for L in s.depths])
@@ -224,6 +195,23 @@ def _task(settings: Settings, data: tuple, seed: int, steps: int) -> Task:
     x, y, test_x, test_y = data
     key = jax.random.key(1000 + settings.seed + seed)
     return Task(x, y, shuffled_batches(key, len(x), settings.batch, steps), test_x, test_y)
+
+
+def pooled(x: Float[np.ndarray, "batch pixels"], side: int) -> Float[np.ndarray, "batch fewer"]:
+    """Square grey images with every ``side`` x ``side`` block averaged into a pixel, of mean square 1 again.
+
+    Raises:
+        SettingsError: images that are not square, or that the blocks do not fill.
+    """
+    if side == 1:
+        return x
+    edge = math.isqrt(x.shape[1])
+    if edge**2 != x.shape[1] or edge % side:
+        raise SettingsError(
+            f"pool = {side} given for images of {x.shape[1]} pixels; blocks must fill a square: choose pool = 1"
+        )
+    blocks = x.reshape(len(x), edge // side, side, edge // side, side).mean(axis=(2, 4)).reshape(len(x), -1)
+    return blocks / np.sqrt(np.mean(blocks**2))
 
 
 def nearest_class_mean(train: Dataset, test: Dataset) -> float:

@@ -73,6 +73,42 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """Base rates tried under one parameterisation, over widths or over depths.
+
+    Attributes:
+        exponents: the base rates, eta = 2^exponent.
+        pc_loss, bp_loss: mean over the last quarter of the steps; infinite where training diverged.
+        kernel: tangent kernel before training.
+        certified: share of predictive coding's samples whose equilibrium is certified.
+    """
+
+    exponents: Float[np.ndarray, " rates"]
+    pc_loss: Float[np.ndarray, "sizes rates seeds"]
+    bp_loss: Float[np.ndarray, "sizes rates seeds"]
+    kernel: Float[np.ndarray, "sizes seeds"]
+    certified: Float[np.ndarray, "sizes rates seeds"]
+
+    def best(self, losses: Float[np.ndarray, "sizes rates seeds"]) -> Float[np.ndarray, " sizes"]:
+        """The best base rate eta of each size: the lowest mean loss over seeds, refined by a parabola in log2 eta."""
+        return np.array([2.0 ** _lowest(self.exponents, row) for row in losses.mean(axis=-1)])
+
+    def inside(self, losses: Float[np.ndarray, "sizes rates seeds"]) -> bool:
+        """Whether the lowest loss of every size lies inside the range tried, not at its end."""
+        places = losses.mean(axis=-1).argmin(axis=1)
+        return bool(np.all((places > 0) & (places < len(self.exponents) - 1)))
+
+
+def _lowest(exponents: np.ndarray, losses: np.ndarray) -> float:
+    """Where the parabola through the lowest value and its neighbours has its minimum; the value itself at an end."""
+    i = int(np.argmin(losses))
+    if not (0 < i < len(losses) - 1 and np.all(np.isfinite(losses[i - 1 : i + 2]))):
+        return float(exponents[i])
+    a, b, _ = np.polyfit(exponents[i - 1 : i + 2] - exponents[i], np.log(losses[i - 1 : i + 2]), 2)
+    return float(exponents[i] - b / (2 * a)) if a > 0 else float(exponents[i])
+
+
+@dataclass(frozen=True)
 class Start:
     """One draw of weights under one parameterisation, written in the parameterisation ``BASE``.
 

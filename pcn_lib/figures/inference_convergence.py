@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pcn_lib.claims.inference_convergence import measured_decay, predicted_decay
+from pcn_lib.claims.inference_convergence import LATE, measured_decay, predicted_decay
 from pcn_lib.experiments.inference_convergence import FAMILIES, PRESETS, RATE_SHARE, WITH_SKIPS, Record
 from pcn_lib.figures import Picture, axes_grid, caption, plot_theory, styled, width_colours
 from pcn_lib.figures.table import Table
@@ -15,7 +15,7 @@ LINES = ("-", "-.", ":")
 @styled()
 def convergence(record: Record, recorded: Record | None = None) -> Picture:
     """The energy's gap to the equilibrium against the steps; dashed, the slowest mode's decay."""
-    figure, panels = axes_grid(1, 2, size=(10.2, 4.3), sharey=True)
+    figure, panels = axes_grid(1, 2, size=(10.2, 4.9), sharey=True)
     hidden = record.settings.hidden
     decay = predicted_decay(record)
     for i, (axes, family) in enumerate(zip(panels, WITH_SKIPS, strict=True)):
@@ -23,13 +23,13 @@ def convergence(record: Record, recorded: Record | None = None) -> Picture:
             label = f"$H = {H}$, $\\kappa = {_kappa(record)[i, j]:,.0f}$"
             axes.plot(record.counts, np.maximum(record.descent.gap[i, j], 1e-30), color=colour, label=label)
             end = record.descent.gap[i, j, -1]
-            if H > 1 and end > 1e-24:
+            if H > 1 and end > 1e-24 and decay[i, j] * record.counts[-1] >= LATE:
                 late = record.counts[record.counts >= record.counts[-1] / 20]
                 plot_theory(axes, late, end * np.exp(2 * decay[i, j] * (late[-1] - late)), colour="#222222")
         if recorded is not None:
             _overlay(axes, recorded, i)
         axes.set(xscale="log", yscale="log", ylim=(1e-12, 3), xlabel="inference steps $T$", title=family.name)
-        axes.legend(loc="lower left")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     panels[0].set(ylabel="$(\\mathcal{F} - \\mathcal{F}^*) / (\\mathcal{L} - \\mathcal{F}^*)$")
     sentence = (
         "The energy above its equilibrium value during gradient descent on the activities, by number of hidden layers, "
