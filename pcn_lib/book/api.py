@@ -5,10 +5,12 @@ after a blank one a formula.  In reStructuredText each of them means something e
 """
 
 import re
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.util.nodes import make_refnode
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -19,7 +21,7 @@ MARKUP = re.compile(r"(``.+?``|:[a-z:]+:`[^`]+`)")
 SPECIAL = re.compile(r"([*|`\\]|_(?=\W|$))")
 #: Headings whose indented lines name arguments and the like, which the napoleon extension reads.
 SECTIONS = ("Args:", "Attributes:", "Returns:", "Raises:", "Assumes:", "Yields:")
-ADDRESS = re.compile(r"<(?:function |class ')?(?:[\w.<>]*\.)?(\w+)(?: at 0x[0-9a-f]+|')>")
+ADDRESS = re.compile(r"<(?:(?:wrapped )?function |class ')(?:[\w.<>]*\.)?(\w+)(?: at 0x[0-9a-f]+|')?>")
 
 
 def setup(app: "Sphinx") -> dict[str, Any]:
@@ -34,6 +36,9 @@ def setup(app: "Sphinx") -> dict[str, Any]:
 
 
 def _escape(app: "Sphinx", what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    if what in ("data", "attribute") and lines:
+        # Napoleon takes what stands before a colon there for a type.
+        lines[0] = lines[0].replace(": ", " – ", 1)
     lines[:] = escaped(lines)
 
 
@@ -60,12 +65,19 @@ def _readable(
     app: "Sphinx", what: str, name: str, thing: object, options: object, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
     """Defaults by their names instead of their places in memory."""
-    return signature and ADDRESS.sub(r"\1", signature), returns and ADDRESS.sub(r"\1", returns)
+    return _short(signature), _short(returns)
+
+
+def _short(signature: str | None) -> str | None:
+    """A signature with defaults and arrays by their own names."""
+    return signature and re.sub(r"\b(?:jax|jaxlib)\.(?:\w+\.)*Array\b", "Array", ADDRESS.sub(r"\1", signature))
 
 
 def _told_already(app: "Sphinx", what: str, name: str, thing: Any, skip: bool, options: object) -> bool | None:
-    """Leave out the fields of named tuples, of which Python says only that they are fields: the class tells them."""
-    return True if "Alias for field number" in str(getattr(thing, "__doc__", "")) else None
+    """Leave out fields that the class tells of: of named tuples, and those of which a function is the default."""
+    alias = "Alias for field number" in str(getattr(thing, "__doc__", ""))
+    default = what == "class" and isinstance(thing, FunctionType) and "." not in thing.__qualname__
+    return True if alias or default else None
 
 
 def _by_last_name(
@@ -76,11 +88,9 @@ def _by_last_name(
         return None
     last = node["reftarget"].split(".")[-1]
     domain = env.get_domain("py")
-    found = [full for full in domain.objects if full.split(".")[-1] == last and full.split(".")[-1][:1] != "_"]
+    found = [full for full in domain.objects if full.split(".")[-1] == last]
     public = [full for full in found if domain.objects[full].objtype in ("class", "exception", "function", "data")]
     if len(public) != 1 or not node["reftarget"].startswith("pcn_lib"):
         return None
     entry = domain.objects[public[0]]
-    from sphinx.util.nodes import make_refnode
-
     return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, [shown], public[0])

@@ -25,6 +25,10 @@ class Wrapped(Layer):
         skip: whether the input is added to the output (equal shapes only).
         is_linear: whether the module is linear in its input; closed forms then apply to it.
 
+    >>> layer = Wrapped(jnp.tanh, Scales(multiplier=2.0, variance=1.0, gd_rate=1.0, adam_rate=1.0), skip=True)
+    >>> print(layer(jnp.zeros(3)))
+    [0. 0. 0.]
+
     Raises:
         ValueError: a module that keeps state other than parameters, as dropout and batch normalisation do.
     """
@@ -77,6 +81,12 @@ def draw_wrapped(
         size: (width N, depth L) of the network that the layer belongs to.
         fan_in: inputs to a unit; by default the largest of the module's kernels, all axes but the last.
         kind: ``activation``, ``skip`` and ``is_linear`` of :class:`Wrapped`.
+
+    >>> from pcn_lib.parameterisation import mupc_skips
+    >>> module = nnx.Linear(64, 64, rngs=nnx.Rngs(0))
+    >>> layer = draw_wrapped(jax.random.key(0), module, mupc_skips(), Role.HIDDEN, (64, 4), skip=True)
+    >>> layer.scales.multiplier == (64 * 4) ** -0.5
+    True
 
     Raises:
         ValueError: a module without a kernel, from which a fan-in could be read.
