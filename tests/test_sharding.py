@@ -18,7 +18,7 @@ from pcn_lib.sharding import _check_divisible, batch_mesh, shard_batch
 
 ROOT = Path(__file__).parents[1]
 EIGHT = {
-    "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+    "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0",
     "JAX_PLATFORMS": "cpu",
     "JAX_ENABLE_X64": "1",
     "JAX_NUMPY_DTYPE_PROMOTION": "strict",

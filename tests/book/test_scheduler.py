@@ -142,6 +142,8 @@ def test_on_a_cluster_whose_worker_is_killed_midway_the_work_completes_and_nothi
         os.kill(next(iter(workers.values())), signal.SIGKILL)
         # The lost chapter is begun again, by the worker that takes the place of the one killed.
         wait_for(lambda: len(begun(counting)) >= 3)
+        # The process that the killed worker left behind stops by itself: only the two begun now are at work.
+        wait_for(lambda: len(leftovers(counting)) == 2)
         hold.unlink()
         assert status.result() == 0
     chapter = counting.chapter("halves")
