@@ -65,7 +65,7 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(gammas=(0.1, 1.0, 4.0), widths=(16, 128), skip_widths=(16, 64), seeds=2),
+    "smoke": Settings(gammas=(0.1, 1.0, 4.0), widths=(64, 256), skip_widths=(16, 64)),
     "quick": Settings(),
     "full": Settings(widths=(32, 128, 512, 2048), skip_widths=(32, 128, 512)),
     "paper": Settings(widths=(32, 128, 512, 2048), skip_widths=(32, 128, 512, 2048), seeds=3),
