@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test bench clean
+.PHONY: help book pdf test check bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -21,6 +21,13 @@ pdf: $(INSTALLED)  ## print the whole book to _build/book.pdf (needs Chromium)
 
 test: $(INSTALLED)  ## run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+check: $(INSTALLED)  ## style, committed form of chapters, layering, types: seconds, before a commit
+	@$(BIN)/python -c 'import mypy' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[check]'
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/pcn notebooks check
+	@$(BIN)/python -m pytest -q tests/test_layering.py
+	@$(BIN)/python -m mypy
 
 bench: $(INSTALLED)  ## measure speed and memory, and record them for the book
 	@$(BIN)/python -m benchmarks

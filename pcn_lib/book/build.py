@@ -21,6 +21,7 @@ def build_book(project: Project, profile: str) -> bool:
     Raises:
         BookError: the build warned or failed; the log is kept and its complaints are in the message.
     """
+    book_module("jupyter_book")
     stamp, inputs = project.root / "_build" / "inputs", _inputs(project, profile)
     if (project.pages / "index.html").is_file() and stamp.is_file() and stamp.read_text() == inputs:
         return False
