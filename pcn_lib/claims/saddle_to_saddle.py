@@ -6,7 +6,8 @@ from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
 from pcn_lib.experiments.saddle_to_saddle import Record, median
 from pcn_lib.statistics import fit_slope
 
-PUBLISHED, NEAR, SKIPS = 0, 1, 2
+#: Places in STARTS.
+PUBLISHED, NEAR = 0, 1
 
 
 def claims(record: Record) -> tuple[Claim, ...]:
@@ -84,7 +85,9 @@ def _published(record: Record) -> tuple[Claim, ...]:
         source="not the paper's: what its energies might be taken to say",
     )
     energy = _first(record.times.energy, record.times.bp_loss)[:, :, deep]
-    near = _first(record.times.pc_loss, record.times.bp_loss)[NEAR][wide][:, deep]
+    pc, bp = (t[NEAR][wide][:, deep] for t in (record.times.pc_loss, record.times.bp_loss))
+    escaped = np.isfinite(pc) | np.isfinite(bp)
+    near = _first(pc, bp)[escaped].mean() if escaped.any() else np.nan
     return (
         at_least(
             "the energy leaves before BP's loss",
@@ -96,9 +99,9 @@ def _published(record: Record) -> tuple[Claim, ...]:
         ),
         at_least(
             "near the saddle PC's loss leaves first",
-            "From a tenth of the published weights (H >= 3, N >= 4), the share whose PC loss escapes first.",
+            "From a tenth of the published weights (H >= 3, N >= 4), the share of PC first where a loss escapes at all.",
             bound=0.9,
-            measured=near.mean(),
+            measured=near,
             because="theory has a logarithm against a power; single seeds may still deviate",
         ),
         fails_outside(loss_first),

@@ -67,15 +67,15 @@ class Settings:
     inputs: int = 40
     samples: int = 20
     widths: tuple[int, ...] = (1, 4, 8)
-    hidden: tuple[int, ...] = (1, 3, 5)
+    hidden: tuple[int, ...] = (1, 3)
     rate: float = 0.2
     steps: int = 1000
     seeds: int = 10
-    factors: tuple[float, ...] = (0.2, 0.1)
+    factors: tuple[float, ...] = (0.3, 0.15)
     tiny: tuple[float, ...] = (1e-2, 1e-3)
     approach_width: int = 4
     approach_hidden: tuple[int, ...] = (2, 3)
-    approach_steps: int = 4000
+    approach_steps: int = 2500
 
     def __post_init__(self):
         check_sizes(self, inputs=1, samples=2, widths=1, hidden=1, steps=1, seeds=1, factors=0)
