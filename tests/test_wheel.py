@@ -26,7 +26,7 @@ from pcn_lib.parameterisation import mupc_skips
 network = MLP(4, 8, 3, activation=jnp.tanh, skips=True).init(jax.random.key(0), mupc_skips())
 equilibrate(Problem(network, jnp.ones((2, 4)), jnp.zeros((2, 1)))).require()
 Picture(axes_grid()[0], "Caption.", "Description.")
-text("midsummer_nights_dream", samples=2)
+text("play", samples=2)
 print(pcn_lib.__file__)
 from pcn_lib.book.cli import main
 sys.exit(main(["build"]))
