@@ -99,7 +99,7 @@ def _published(record: Record) -> tuple[Claim, ...]:
         ),
         at_least(
             "near the saddle PC's loss leaves first",
-            "From a tenth of the published weights (H >= 3, N >= 4), the share of PC first where a loss escapes at all.",
+            "From a tenth of the published weights (H >= 3, N >= 4), the share of PC first where any loss escapes.",
             bound=0.9,
             measured=near,
             because="theory has a logarithm against a power; single seeds may still deviate",

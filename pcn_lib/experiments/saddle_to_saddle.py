@@ -223,7 +223,7 @@ def escape(values: Float[np.ndarray, "*seeds steps"], level: float) -> Float[np.
 
 def median(times: Float[np.ndarray, "*cases seeds"]) -> Float[np.ndarray, "*cases"]:
     """The median over seeds, never counted as infinite: infinite where half the seeds or more never escape."""
-    return np.median(np.where(np.isnan(times), np.inf, times), axis=-1)
+    return np.asarray(np.median(np.where(np.isnan(times), np.inf, times), axis=-1))
 
 
 @partial(jax.jit, static_argnames=("mlp", "steps"))

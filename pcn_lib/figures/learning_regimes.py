@@ -94,7 +94,7 @@ def movement(record: Record) -> Picture:
     for width, colour, pc, bp in zip(
         settings.widths, width_colours(settings.widths), trained.pc_moved, trained.bp_moved, strict=True
     ):
-        plot_seeds(right, settings.gammas, pc[..., -1], colour=colour, marker="o", label=f"PC, $N = {width}$")
+        plot_seeds(right, np.array(settings.gammas), pc[..., -1], colour=colour, marker="o", label=f"PC, $N = {width}$")
         right.plot(settings.gammas, bp[..., -1].mean(axis=0), "x", color=colour, markersize=8)
     right.plot([], [], "x", color="#888888", markersize=8, label="BP, same width")
     gammas = np.unique([*settings.lazy, *settings.gammas])

@@ -56,7 +56,7 @@ def escapes(record: Record) -> Picture:
     """Escape times of predictive coding against backpropagation's, a point for each network."""
     settings = record.settings
     figure, panels = axes_grid(1, len(STARTS), size=(10.4, 4.4), sharex=True, sharey=True)
-    never = 2.0 * settings.steps
+    never = 5.0 * settings.steps
     for i, (axes, start) in enumerate(zip(panels, STARTS, strict=True)):
         bp = _shown(record.times.bp_loss[i], never)
         for name in ("pc_loss", "energy"):
