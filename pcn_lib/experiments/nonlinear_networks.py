@@ -6,7 +6,7 @@ published protocol, a number of gradient-descent steps on the activities that is
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pcn_lib.data import Dataset, Selection, images
 from pcn_lib.energy import Problem, cross_entropy, loss
+from pcn_lib.experiments.kinked_equilibria import Kinked, kinked_equilibria
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
 from pcn_lib.experiments.published_inference import STEPS_PER_LAYER, Stopped, published_inference, stop_after
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
@@ -26,6 +27,8 @@ from pcn_lib.rescaling import sample_rescalings
 from pcn_lib.results import Provenance, provenance
 from pcn_lib.training import Adam, History, Schedule, train
 
+#: Newton steps allowed to a ReLU network, whose dF/dz need not vanish however many there are.
+KINKED_STEPS = 40
 ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 
 
@@ -40,6 +43,8 @@ class Settings:
         wide: N of wider networks, measured at initialisation only.
         published: N at which the published protocol is tried at initialisation.
         published_trained: N of the networks that are trained by the published protocol as well.
+        published_steps: weight updates of those.
+        kinked: N at which a ReLU network is measured beside, before the first update.
         counts: gradient-descent steps per hidden layer tried at initialisation, the published one among them.
         depth: L.
         samples: B, in one batch.
@@ -59,6 +64,8 @@ class Settings:
     wide: tuple[int, ...] = (512,)
     published: tuple[int, ...] = (32, 128)
     published_trained: tuple[int, ...] = ()
+    published_steps: int = 10
+    kinked: tuple[int, ...] = (32, 128)
     counts: tuple[int, ...] = (1, 3, 10, 30, STEPS_PER_LAYER)
     depth: int = 32
     samples: int = 64
@@ -69,6 +76,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
+        check_sizes(self, published_steps=1, kinked=1)
         check_sizes(self, widths=1, wide=1, published=1, counts=1, depth=2, samples=1, steps=1, seeds=1)
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
@@ -83,15 +91,17 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(widths=(8, 128), published=(8,), counts=(10, STEPS_PER_LAYER), samples=4, steps=2),
+    "smoke": Settings(
+        widths=(8, 128), published=(8,), kinked=(128,), counts=(10, STEPS_PER_LAYER), samples=4, steps=2
+    ),
     "quick": Settings(),
     "full": Settings(
         data_set="cifar10",
         widths=(8, 16, 32, 64, 128, 256, 512),
         wide=(1024,),
         published=(8, 16, 32, 64, 128, 256, 512),
-        published_trained=(8, 16, 32, 64),
-        counts=(1, 3, 10, 30, STEPS_PER_LAYER, 300),
+        published_trained=(8, 32, 128),
+        kinked=(8, 32, 128, 512),
         steps=100,
     ),
     "paper": Settings(
@@ -100,6 +110,8 @@ PRESETS = {
         wide=(1024, 2048, 4096),
         published=(8, 32, 128, 512),
         published_trained=(8, 16, 32, 64, 128, 256, 512),
+        published_steps=100,
+        kinked=(8, 32, 128, 512),
         counts=(1, 3, 10, 30, STEPS_PER_LAYER, 300, 3000),
         steps=100,
         seeds=3,
@@ -156,6 +168,7 @@ class Record:
         predicted_gap: 1 - F* / Loss to first order in L / N before the first update, for ``settings.wide``.
         stopped: inference stopped by count before the first update, for ``settings.published``.
         published: trained by the published protocol, for ``settings.published_trained``; None where there are none.
+        kinked: equilibria of ReLU networks before the first update, for ``settings.kinked``.
     """
 
     settings: Settings
@@ -165,6 +178,7 @@ class Record:
     predicted_gap: Float[np.ndarray, "seeds wide"]
     stopped: Stopped
     published: Curves | None
+    kinked: Kinked
 
     @property
     def all_widths(self) -> tuple[int, ...]:
@@ -188,13 +202,16 @@ def run(settings: Settings) -> Record:
     published = None
     if settings.published_trained:
         solver = published_inference(hidden)
-        published = train_widths(settings, data, settings.published_trained, solver, settings.steps)
+        published = train_widths(settings, data, settings.published_trained, solver, settings.published_steps)
+    with_kinks = replace(settings, activation="relu")
+    relu = [[problem_of(with_kinks, data, N, seed) for N in settings.kinked] for seed in range(settings.seeds)]
+    kinked = kinked_equilibria(relu, SweepsThenNewton(settings.tolerance, max_steps=KINKED_STEPS))
     predicted = [
         [float(first_order_gap(problem_of(settings, data, width, seed))) for width in settings.wide]
         for seed in range(settings.seeds)
     ]
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=data.note, dtype="float32")
-    return Record(settings, made, trained, wide, np.array(predicted), stopped, published)
+    return Record(settings, made, trained, wide, np.array(predicted), stopped, published, kinked)
 
 
 def problem_of(settings: Settings, data: Dataset, width: int, seed: int) -> Problem:

@@ -77,7 +77,7 @@ def best(record: Record, recorded: Record | None = None) -> Picture:
     figure.legend(kept.values(), kept.keys(), loc="outside lower center", ncols=5)
     sentence = (
         f"Best base rate against width (left, L = {record.settings.depth}) and depth (right, N = "
-        f"{record.settings.width}); dashed, in inverse proportion to the tangent kernel before training, through BP's first point"
+        f"{record.settings.width}); dashed, inverse to the tangent kernel before training, through BP's first point"
     )
     if recorded is not None:
         sentence += f"; broad pale lines, the recorded run at full size, {recorded.provenance.data_set}"

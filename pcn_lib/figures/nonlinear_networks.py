@@ -3,13 +3,15 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from pcn_lib.experiments.nonlinear_networks import PRESETS, Curves, Record
-from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, Stopped, skip_chain_residual
+from pcn_lib.experiments.nonlinear_networks import PRESETS, Record
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, skip_chain_residual
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.figures.table import Table
 
 #: Colour of backpropagation's loss and of the published protocol, neither of which is a width.
 BP, PUBLISHED = "#c1272d", "#D55E00"
+#: Colour of the run at full size that is kept with the book.
+RECORDED = "#666666"
 
 
 @styled()
@@ -25,7 +27,7 @@ def training(record: Record) -> Picture:
         if record.published and width in record.settings.published_trained:
             j = record.settings.published_trained.index(width)
             cosines = 1 - record.published.one_minus_cosine[:, j].mean(axis=0)
-            right.plot(steps, cosines, color=colour, linestyle=":")
+            right.plot(np.arange(len(cosines)), cosines, color=colour, linestyle=":")
     left.set(xlabel="training step $t$", ylabel="energy or loss")
     right.set(xlabel="training step $t$", ylabel="cos(BP gradient, PC gradient)")
     right.axhline(1, color="#888888", linewidth=0.8)
@@ -44,9 +46,14 @@ def training(record: Record) -> Picture:
 
 
 @styled()
-def limit(record: Record) -> Picture:
-    """The energy's gap to the loss, and the gradients' distance in direction, against width."""
-    figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.0))
+def limit(record: Record, recorded: Record | None = None) -> Picture:
+    """The energy's gap to the loss, and the gradients' distance in direction, against width.
+
+    Args:
+        record: this run.
+        recorded: the run at full size that is kept with the book, drawn in grey; None for none.
+    """
+    figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.8))
     widths = np.array(record.all_widths)
     gap = record.at_start(lambda curves: curves.gap)
     angle = record.at_start(lambda curves: curves.one_minus_cosine)
@@ -62,19 +69,22 @@ def limit(record: Record) -> Picture:
         axes.plot(
             record.settings.published, values, "s", color=PUBLISHED, label=f"stopped after {STEPS_PER_LAYER} H steps"
         )
+    if recorded is not None:
+        _overlay((left, right), recorded)
+    shown = sorted({*record.all_widths, *(recorded.all_widths if recorded is not None else ())})
     for axes, values, rate in ((left, gap, 1), (right, angle, 2)):
         _power(axes, widths, values.mean(axis=0), rate)
         axes.axvline(record.settings.depth, color="#888888", linewidth=1, linestyle=":")
         axes.set(xscale="log", yscale="log", xlabel="width $N$")
-        axes.set_xticks(widths, widths)
+        axes.set_xticks(shown, shown, rotation=45 if len(shown) > 6 else 0)
         axes.minorticks_off()
-        axes.legend()
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     left.set(ylabel="$1 - \\mathcal{F} / \\mathcal{L}$")
     right.set(ylabel="$1 - \\cos$")
     sentence = (
         "Before the first update: the energy's gap to the loss (left) and one minus the cosine (right) against width, "
         "dashed the predicted rates, dotted N = L; squares, inference stopped by the published rule"
-    )
+    ) + _kept(recorded)
     alt = (
         "Two panels on logarithmic axes against the width. The gap between energy and loss falls with slope -1 and one "
         "minus the cosine with slope -2 once the width exceeds the depth. Squares for the published stopping rule lie "
@@ -117,6 +127,23 @@ def stopping(record: Record) -> Picture:
     return Picture(figure, _caption(record, sentence), alt)
 
 
+def _overlay(panels: tuple[Axes, Axes], recorded: Record) -> None:
+    """The recorded run: certified in grey circles, stopped by the published rule in grey squares."""
+    place = recorded.settings.counts.index(STEPS_PER_LAYER)
+    gap = recorded.at_start(lambda curves: curves.gap)
+    angle = recorded.at_start(lambda curves: curves.one_minus_cosine)
+    stopped = (recorded.stopped.gap, recorded.stopped.one_minus_cosine)
+    for axes, values, rule in zip(panels, (gap, angle), stopped, strict=True):
+        style = dict(color=RECORDED, linewidth=1, markersize=9, fillstyle="none")
+        axes.plot(recorded.all_widths, values.mean(axis=0), "o-", label="recorded: full size, certified", **style)
+        kept = rule[:, :, place].mean(axis=0)
+        axes.plot(recorded.settings.published, kept, "s", label="recorded: full size, stopped", **style)
+
+
+def _kept(recorded: Record | None) -> str:
+    return "" if recorded is None else f"; grey, the recorded run at full size on {recorded.provenance.data_set}"
+
+
 def _power(axes: Axes, widths: np.ndarray, values: np.ndarray, rate: int) -> None:
     """A dashed N^-rate through the widest network."""
     line = np.array([widths[-1] / 16, widths[-1]])
@@ -136,31 +163,81 @@ def _list(widths: tuple[int, ...], values: np.ndarray) -> str:
     return ", ".join(f"{value:.2f} at N = {width}" for width, value in zip(widths, values, strict=True))
 
 
-def protocols(record: Record) -> Table:
-    """The published stopping rule beside the certified equilibrium, before the first update, width by width."""
-    settings, stopped = record.settings, record.stopped
-    place = settings.counts.index(STEPS_PER_LAYER)
+def protocols(record: Record, recorded: Record | None = None) -> Table:
+    """What the published stopping rule does to the cosine at each width, with the residuals that it leaves."""
+    rows = _rule_rows(record, "")
+    if recorded is not None:
+        rows += _rule_rows(recorded, "recorded, ")
+    steps = STEPS_PER_LAYER * (record.settings.depth - 1)
+    headings = (
+        "width", "residual, stopped", "residual, certified", "cos, stopped", "cos, certified",
+        "1 − cos, stopped", "1 − cos, certified", "stopped over certified", "gradient's length, stopped over BP",
+    )  # fmt: skip
+    caption = f"Before the first update, seed means: inference stopped after {steps} steps, and at the equilibrium."
+    if recorded is not None:
+        caption += f" Recorded: {recorded.provenance.data_set}."
+    return Table(headings, tuple(rows), caption)
+
+
+def _rule_rows(record: Record, prefix: str) -> list[tuple[str, ...]]:
+    """One row for each width at which both inferences were measured."""
+    settings, place = record.settings, record.settings.counts.index(STEPS_PER_LAYER)
+    residual = record.at_start(lambda curves: curves.residual).mean(axis=0)
+    angle = record.at_start(lambda curves: curves.one_minus_cosine).mean(axis=0)
     rows = []
     for i, width in enumerate(settings.published):
-        rows.append((f"N = {width}, stopped", *_quantities(stopped, i, place)))
-        for curves, widths in ((record.trained, settings.widths), (record.wide, settings.wide)):
-            if width in widths:
-                rows.append((f"N = {width}, certified", *_quantities(curves, widths.index(width), 0)))
-    steps = STEPS_PER_LAYER * (settings.depth - 1)
+        if width in record.all_widths:
+            at = record.all_widths.index(width)
+            left, apart, length = (
+                float(values[:, i, place].mean())
+                for values in (record.stopped.residual, record.stopped.one_minus_cosine, record.stopped.norm_ratio)
+            )
+            cells = (f"{left:.1e}", f"{residual[at]:.1e}", f"{1 - apart:.4f}", f"{1 - angle[at]:.4f}")
+            more = (f"{apart:.2e}", f"{angle[at]:.2e}", f"{apart / angle[at]:.2f}", f"{length:.3f}")
+            rows.append((f"{prefix}N = {width}", *cells, *more))
+    return rows
+
+
+def kinks(record: Record, recorded: Record | None = None) -> Table:
+    """ReLU beside tanh, before the first update: what the certificate rests on."""
+    rows = _kink_rows(record, "")
+    if recorded is not None:
+        rows += _kink_rows(recorded, "recorded, ")
+    headings = ("network", "dF/dz vanishes", "stands still", "neither", "residual", "1 − F/Loss", "cos")
     return Table(
-        ("inference", "relative norm of dF/dz", "1 − F/Loss", "cos", "1 − cos", "norm ratio"),
+        headings,
         tuple(rows),
-        f"Before the first update: inference stopped after {steps} steps, and the certified equilibrium (seed means).",
+        "Share of samples by what their certificate rests on; the residual is the largest of the batch.",
     )
 
 
-def _quantities(measured: Curves | Stopped, width: int, place: int) -> tuple[str, ...]:
-    def at(values: np.ndarray) -> float:
-        return float(values[:, width, place].mean())
-
-    apart = at(measured.one_minus_cosine)
-    numbers = (f"{at(measured.gap):.4f}", f"{1 - apart:.4f}", f"{apart:.2e}", f"{at(measured.norm_ratio):.3f}")
-    return (f"{at(measured.residual):.1e}", *numbers)
+def _kink_rows(record: Record, prefix: str) -> list[tuple[str, ...]]:
+    rows = []
+    for i, width in enumerate(record.settings.kinked):
+        if width in record.all_widths:
+            at = record.all_widths.index(width)
+            curves = (
+                record.at_start(take)[:, at].mean()
+                for take in (
+                    lambda c: c.converged.astype(float),
+                    lambda c: c.residual,
+                    lambda c: c.gap,
+                    lambda c: c.one_minus_cosine,
+                )
+            )
+            sure, residual, gap, angle = map(float, curves)
+            shares = (f"{sure:.0%}", "–", f"{1 - sure:.0%}")
+            name = f"{prefix}{record.settings.activation}, N = {width}"
+            rows.append((name, *shares, f"{residual:.1e}", f"{gap:.4f}", f"{1 - angle:.4f}"))
+        k = record.kinked
+        shares = tuple(f"{float(v[:, i].mean()):.0%}" for v in (k.by_gradient, k.standing, k.uncertified))
+        numbers = (
+            f"{k.residual[:, i].max():.1e}",
+            f"{k.gap[:, i].mean():.4f}",
+            f"{1 - k.one_minus_cosine[:, i].mean():.4f}",
+        )
+        rows.append((f"{prefix}relu, N = {width}", *shares, *numbers))
+    return rows
 
 
 def against_paper(record: Record) -> Table:
@@ -182,6 +259,12 @@ def against_paper(record: Record) -> Table:
         ("loss", "cross-entropy", "cross-entropy", same),
         ("optimiser", "Adam 0.001, scaled by (N L)^-1/2", f"Adam {s.rate:g}, scaled alike", same),
         ("training steps", "100", str(s.steps), same if s.steps == 100 else "time; curves change little"),
+        (
+            "trained by the published protocol",
+            _sizes(paper.widths),
+            f"{_sizes(s.published_trained)}; {s.published_steps} steps" if s.published_trained else "none",
+            "time: 3100 gradient steps before each update",
+        ),
         (
             "inference",
             "100 H gradient steps, rate 0.3",

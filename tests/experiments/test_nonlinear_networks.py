@@ -11,19 +11,21 @@ from pcn_lib.claims import nonlinear_networks as claims
 from pcn_lib.data import Selection, images
 from pcn_lib.energy import Problem, cross_entropy, loss
 from pcn_lib.experiments import nonlinear_networks as study
+from pcn_lib.experiments.kinked_equilibria import Kinked, kinked_equilibria
 from pcn_lib.experiments.nonlinear_networks import Curves, Record, Settings
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.experiments.published_inference import Stopped, published_inference, skip_chain_residual, stop_after
 from pcn_lib.figures import nonlinear_networks as figures
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
-from pcn_lib.inference import Sweeps, equilibrate
+from pcn_lib.inference import Criterion, Sweeps, SweepsThenNewton, equilibrate
 from pcn_lib.network import MLP
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.results import provenance
 
 SMALL = Settings(
-    data_set="digits", widths=(4, 32), wide=(64,), published=(4,), counts=(10, 100), depth=4, samples=3, steps=2
-)
+    data_set="digits", widths=(4, 32), wide=(64,), published=(4,), kinked=(32,), counts=(10, 100), depth=4, samples=3,
+    steps=2,
+)  # fmt: skip
 
 
 def curves_of(widths: tuple[int, ...], steps: int) -> Curves:
@@ -41,7 +43,9 @@ def ideal() -> Record:
     ones = np.ones((1, 1, 2))
     stopped = Stopped(residual=ones, gap=ones, one_minus_cosine=ones / 10, norm_ratio=ones)
     trained, wide = curves_of(SMALL.widths, SMALL.steps), curves_of(SMALL.wide, 1)
-    return Record(SMALL, made, trained, wide, np.array([[1 / 64]]), stopped, None)
+    none, all_ = np.zeros((1, 1)), np.ones((1, 1))
+    kinked = Kinked(by_gradient=none, standing=all_, residual=all_ / 5, gap=all_ / 32, one_minus_cosine=all_ / 20)
+    return Record(SMALL, made, trained, wide, np.array([[1 / 64]]), stopped, None, kinked)
 
 
 def failing(record: Record) -> set[str]:
@@ -129,5 +133,35 @@ def test_a_figure_names_the_data_set_really_used(ideal: Record, draw):
 
 
 def test_the_table_of_protocols_sets_the_stopped_beside_the_certified(ideal: Record):
-    names = [row[0] for row in figures.protocols(ideal).rows]
-    assert names == ["N = 4, stopped", "N = 4, certified"]
+    (row,) = figures.protocols(ideal).rows
+    # 1 - cos is 1/10 where stopped and 1/49 at the equilibrium.
+    assert row[0] == "N = 4" and row[3:8] == ("0.9000", "0.9796", "1.00e-01", "2.04e-02", "4.90")
+
+
+def test_a_recorded_run_is_laid_beside_this_one_and_named(ideal: Record):
+    kept = replace(ideal, provenance=replace(ideal.provenance, data_set="images of another run"))
+    assert [row[0] for row in figures.protocols(ideal, kept).rows] == ["N = 4", "recorded, N = 4"]
+    assert "images of another run" in figures.limit(ideal, kept).caption
+    assert "images of another run" not in figures.limit(ideal).caption
+
+
+def test_the_table_of_kinks_says_what_each_certificate_rests_on(ideal: Record):
+    tanh, relu = figures.kinks(ideal).rows
+    assert tanh[:4] == ("tanh, N = 32", "100%", "–", "0%") and relu[:4] == ("relu, N = 32", "0%", "100%", "0%")
+
+
+@pytest.mark.slow
+def test_relu_networks_stand_still_where_the_gradient_does_not_vanish():
+    with_kinks = replace(SMALL, activation="relu", depth=8, samples=6)
+    problem = study.problem_of(with_kinks, images("digits", Selection(6)), width=16, seed=0)
+    found = kinked_equilibria([[problem]], SweepsThenNewton(1e-5, max_steps=30))
+    reached = equilibrate(problem, SweepsThenNewton(1e-5, max_steps=30))
+    assert found.by_gradient[0, 0] == pytest.approx(np.mean(reached.criterion == Criterion.GRADIENT))
+    assert found.standing[0, 0] == pytest.approx(np.mean(reached.criterion == Criterion.STATIONARY))
+    assert found.residual[0, 0] == pytest.approx(float(reached.residual.max()), rel=1e-2)
+    assert found.by_gradient[0, 0] < 0.5
+
+
+def test_relu_equilibria_certified_by_the_gradient_fail_the_claim_that_they_are_not(ideal: Record):
+    wrong = replace(ideal, kinked=replace(ideal.kinked, by_gradient=ideal.kinked.standing))
+    assert failing(wrong) == {"ReLU: equilibria where dF/dz vanishes"}
