@@ -15,14 +15,14 @@ from pcn_lib.results import load, provenance, save
 SMALL = Settings(
     inputs=5,
     samples=4,
-    widths=(1, 4),
+    widths=(4,),
     hidden=(2, 3),
     steps=30,
     seeds=3,
     factors=(0.5, 0.25),
-    approach_width=2,
+    approach_width=4,
     approach_hidden=(2, 3),
-    approach_steps=40,
+    approach_steps=30,
 )
 
 
@@ -100,8 +100,8 @@ def test_a_chain_of_units_trains_as_by_hand():
 @pytest.mark.slow
 def test_a_record_has_every_start_width_and_depth_and_comes_back_from_disk(tmp_path):
     record = study.run(SMALL)
-    assert record.times.energy.shape == (3, 2, 2, 3)
-    assert record.curves.energy.shape == (3, 2, 2, 30)
+    assert record.times.energy.shape == (3, 1, 2, 3)
+    assert record.curves.energy.shape == (3, 1, 2, 30)
     assert record.approach.bp_loss.shape == (2, 2, 3)
     assert np.all(record.curves.energy < record.curves.pc_loss)
     np.testing.assert_array_equal(record.curves.pc_loss[..., 0], record.curves.bp_loss[..., 0])
