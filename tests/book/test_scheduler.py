@@ -18,10 +18,10 @@ from pcn_lib.book.runner import Request, run_chapters
 from tests.book.conftest import WRITE_CLAIM, chapter_text
 
 COUNTED = """\
-import os, pathlib, uuid
+import os, pathlib, time, uuid
 pathlib.Path("counted", f"{width}-{uuid.uuid4()}").touch()
 while os.path.exists("hold"):
-    pass"""
+    time.sleep(0.05)"""
 
 
 @pytest.fixture(autouse=True)
@@ -138,13 +138,15 @@ def test_on_a_cluster_whose_worker_is_killed_midway_the_work_completes_and_nothi
     command = ["run", "halves", "--profile", "smoke", "--scheduler", address, *widths]
     with ThreadPoolExecutor(1) as thread:
         status = thread.submit(cli.main, command)
-        wait_for(lambda: len(begun(counting)) == 2 or status.done())
-        os.kill(next(iter(workers.values())), signal.SIGKILL)
-        # The lost chapter is begun again, by the worker that takes the place of the one killed.
-        wait_for(lambda: len(begun(counting)) >= 3)
-        # The process that the killed worker left behind stops by itself: only the two begun now are at work.
-        wait_for(lambda: len(leftovers(counting)) == 2)
-        hold.unlink()
+        try:
+            wait_for(lambda: len(begun(counting)) == 2 or status.done())
+            os.kill(next(iter(workers.values())), signal.SIGKILL)
+            # The lost chapter is begun again, by the worker that takes the place of the one killed.
+            wait_for(lambda: len(begun(counting)) >= 3)
+            # The process that the killed worker left behind stops by itself: only the two begun now are at work.
+            wait_for(lambda: len(leftovers(counting)) == 2)
+        finally:
+            hold.unlink()
         assert status.result() == 0
     chapter = counting.chapter("halves")
     runs = [run_of(counting, chapter, "smoke", {"width": width}) for width in (3, 4, 5, 6)]
