@@ -29,9 +29,10 @@ from pcn_lib.training import GradientDescent, Schedule, train
 class Gated(nnx.Module):
     """One's own Flax layer: h -> (W h) * sigmoid(V h / sqrt(N)), on one sample."""
 
-    def __init__(self, units: int, rngs: nnx.Rngs):
-        self.value = nnx.Linear(units, units, use_bias=False, rngs=rngs)
-        self.gate = nnx.Linear(units, units, use_bias=False, rngs=rngs)
+    def __init__(self, units: int, dtype):
+        weights = dict(use_bias=False, param_dtype=dtype, rngs=nnx.Rngs(0))
+        self.value = nnx.Linear(units, units, **weights)
+        self.gate = nnx.Linear(units, units, **weights)
 
     def __call__(self, h: Float[Array, " units"]) -> Float[Array, " units"]:
         return self.value(h) * nnx.sigmoid(self.gate(h) / math.sqrt(h.size))
@@ -131,14 +132,14 @@ def wines(samples: int, seed: int) -> tuple[Float[np.ndarray, "batch 13"], Float
     return standardised[chosen], np.eye(3)[growers[chosen]]
 
 
-def network(key: Array, size: tuple[int, int], inputs: int, outputs: int) -> Network:
-    """A gated residual network of width N and depth L in muPC; ``size`` is (N, L)."""
-    (width, depth), table = size, mupc_skips()
+def network(key: Array, size: tuple[int, int], x: Float[Array, "batch inputs"], outputs: int) -> Network:
+    """A gated residual network of width N and depth L in muPC, to read x; ``size`` is (N, L)."""
+    (width, depth), table, inputs = size, mupc_skips(), x.shape[1]
     first, middle, last = jax.random.split(key, 3)
-    # Flax draws weights too; the parameterisation draws them again.
-    rngs = nnx.Rngs(0)
-    below, layer = nnx.Linear(inputs, width, rngs=rngs), Gated(width, rngs)
-    above = nnx.Linear(width, outputs, rngs=rngs)
+    # Flax draws weights too; the parameterisation draws them again, in the same number type.
+    kind = dict(param_dtype=x.dtype, rngs=nnx.Rngs(0))
+    below, layer = nnx.Linear(inputs, width, **kind), Gated(width, x.dtype)
+    above = nnx.Linear(width, outputs, **kind)
 
     def hidden(key: Array) -> nnx.Module:
         return draw_wrapped(key, layer, table, Role.HIDDEN, size, skip=True)
@@ -158,7 +159,7 @@ def run(settings: Settings) -> Record:
 
     def trained(width: int) -> tuple[Array, ...]:
         def one(key: Array) -> tuple[Array, ...]:
-            fresh = network(key, (width, settings.depth), x.shape[1], y.shape[1])
+            fresh = network(key, (width, settings.depth), x, y.shape[1])
             seen = train(Problem(fresh, x, y), GradientDescent(settings.rate), schedule).history
             angle = seen.comparison.total.one_minus_cosine
             return angle, seen.energy, seen.pc_loss, seen.bp_loss, seen.probe, seen.residual
