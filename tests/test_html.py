@@ -1,5 +1,6 @@
 """The rendered pages, built from the chapters' smallest runs: complete, self-contained, with working links."""
 
+import base64
 import re
 import shutil
 import subprocess
@@ -62,6 +63,45 @@ def test_every_chapter_has_a_figure_with_a_caption_and_a_text_for_those_who_cann
             assert figure.select_one("img[alt], svg[aria-label], svg title"), (
                 f"{chapter.name}: a figure without alt text"
             )
+
+
+def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(book: Project, pages):
+    for chapter in book.chapters():
+        for figure in pages[page_of(book, chapter.path)].select("figure.pcn-figure"):
+            source = figure.select_one("p.pcn-source").text
+            assert source.startswith(f"{chapter.name}, profile smoke · data: ") and "device: " in source, chapter.name
+            assert "commit" in source
+            links = {link["download"].rsplit(".")[-1]: link["href"] for link in figure.select("a[download]")}
+            assert set(links) == {"csv", "pdf"} and all(link.startswith("data:") for link in links.values())
+            numbers = base64.b64decode(links["csv"].partition(",")[2]).decode()
+            assert "panel,series,kind,x,y,value\n1," in numbers, f"{chapter.name}: a figure without numbers"
+
+
+def test_the_download_is_the_notebook_as_it_is_committed_and_colab_opens_it_with_an_install_cell(book: Project, pages):
+    for chapter in book.chapters():
+        page = page_of(book, chapter.path)
+        links = [link["href"] for link in pages[page].select("a[href]")]
+        (notebook,) = {link for link in links if link.endswith(".ipynb") and "://" not in link}
+        assert (page.parent / notebook).resolve().read_text() == chapter.path.read_text()
+        (colab,) = {link for link in links if "colab.research" in link}
+        assert colab.endswith(f"/blob/colab/{chapter.name}.ipynb")
+        assert "git+https://" in (book.pages / "colab" / f"{chapter.name}.ipynb").read_text()
+        assert any("mybinder.org" in link for link in links)
+
+
+@pytest.mark.skipif(browser() is None, reason="no headless browser on this machine")
+def test_search_works_from_a_file(book: Project, pages, tmp_path):
+    address = f"{(book.pages / 'search.html').as_uri()}?q=certificate"
+    command = [browser(), *HEADLESS, f"--user-data-dir={tmp_path}", address]
+    shown = BeautifulSoup(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "html.parser")
+    found = {urlsplit(link["href"]).path for link in shown.select("#search-results a[href]")}
+    assert any(link.endswith("chapters/glossary.html") for link in found)
+
+
+def test_the_paper_map_takes_its_verdicts_from_the_runs(book: Project, pages):
+    page = pages[book.pages / "chapters" / "paper_map.html"]
+    verdicts = [row.select("td")[-1].text for row in page.select("article table tbody tr")]
+    assert verdicts and not [verdict for verdict in verdicts if verdict in ("not run", "nothing claimed")]
 
 
 def test_every_claim_is_on_the_report_page(book: Project, pages):

@@ -1,0 +1,55 @@
+"""Figures as a reader meets them: pointing at a number names it, in a browser and from a file."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from pcn_lib.book.doctor import browser
+from pcn_lib.figures import Picture, axes_grid, plot_theory, styled
+
+STATIC = Path(__file__).parents[2] / "_static"
+HEADLESS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--virtual-time-budget=5000", "--dump-dom",
+)  # fmt: skip
+POINT = """
+addEventListener("load", () => {
+  const image = document.querySelector("img"), box = image.getBoundingClientRect();
+  const [left, top, width, height] = JSON.parse(image.dataset.places)[0].box;
+  const x = box.left + (left + %f * width) * box.width, y = box.top + (top + (1 - %f) * height) * box.height;
+  image.dispatchEvent(new PointerEvent("pointermove", {clientX: x, clientY: y}));
+});
+"""
+pytestmark = pytest.mark.skipif(browser() is None, reason="no headless browser on this machine")
+
+
+@styled()
+def picture() -> Picture:
+    figure, axes = axes_grid()
+    axes.plot([1, 10, 100], [0, 0.00004, 0.5], label="$N = 8$, measured")
+    plot_theory(axes, [1, 100], [1, 1], label="theory")
+    axes.set(xscale="log", xlim=(1, 100), ylim=(0, 1))
+    return Picture(figure, "Caption.", "Description.")
+
+
+@pytest.mark.parametrize(
+    "place, said",
+    [((0.51, 0.01), "N = 8, measured: (10, 4.000e−5)"), ((0.99, 0.99), "theory (theory): (100, 1)"), ((0.2, 0.5), "")],
+    ids=["a number", "theory", "nothing near"],
+)
+def test_the_number_pointed_at_is_named(tmp_path: Path, place, said):
+    page = tmp_path / "page.html"
+    style, script = ((STATIC / f"pcn.{kind}").read_text() for kind in ("css", "js"))
+    body = f"{picture()._repr_html_()}<script>{script}</script><script>{POINT % place}</script>"
+    page.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{body}", encoding="utf-8")
+    command = [browser(), *HEADLESS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
+    shown = BeautifulSoup(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "html.parser")
+    tip, dot = shown.select_one(".pcn-tip"), shown.select_one(".pcn-dot")
+    assert (tip.text if "hidden" not in tip.attrs else "") == said
+    assert ("hidden" in dot.attrs) == (said == "")
+    if said:
+        lefts = [float(part.split("px")[0]) for part in dot["style"].split("left:")[1:]]
+        assert np.isfinite(lefts).all()
