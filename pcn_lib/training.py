@@ -63,7 +63,7 @@ class Optimiser(Protocol):
     def transformation(self, network: Network) -> optax.GradientTransformation: ...
 
 
-def scale_by_layer(rates: PyTree[float]) -> optax.GradientTransformation:
+def scale_by_layer(rates: PyTree[float | Array]) -> optax.GradientTransformation:
     """Multiply every update by its parameter's learning-rate factor."""
     return optax.stateless(lambda updates, _: jax.tree.map(lambda rate, update: rate * update, rates, updates))
 

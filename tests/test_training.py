@@ -13,7 +13,7 @@ from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Sweeps, SweepsThenNewton, equilibrate
 from pcn_lib.parameterisation import Exponents, abcd, mupc_skips
 from pcn_lib.rescaling import LinearExact
-from pcn_lib.training import Adam, GradientDescent, Schedule, train
+from pcn_lib.training import Adam, GradientDescent, Schedule, shuffled_batches, train, train_batches
 from tests.cases import Case
 from tests.oracles import dense_layers, equation_count, flat, relative_gap
 
@@ -142,3 +142,41 @@ def test_an_unconverged_inference_is_on_record():
     history = train(problem, GradientDescent(1e-3), Schedule(2, Sweeps(1e-10, max_steps=2))).history
     assert not np.any(history.converged) and np.all(history.residual > 1e-10) and np.all(history.inference_steps == 2)
     assert history.probe is None
+
+
+def test_minibatch_training_is_training_on_each_batch_in_turn():
+    problem = CASE.problem()
+    batches = jnp.array([[0, 2], [3, 1], [2, 2]])
+    together = train_batches(problem, batches, GradientDescent(0.1), Schedule(3, EXACT))
+    pc = bp = problem.network
+    for step, chosen in enumerate(batches):
+        batch = replace(problem, x=problem.x[chosen], y=problem.y[chosen])
+        one = Schedule(1, EXACT)
+        trained = [train(replace(batch, network=network), GradientDescent(0.1), one) for network in (pc, bp)]
+        pc, bp = trained[0].pc, trained[1].bp
+        np.testing.assert_allclose(together.history.energy[step], trained[0].history.energy[0], rtol=1e-10)
+        np.testing.assert_allclose(together.history.bp_loss[step], trained[1].history.bp_loss[0], rtol=1e-10)
+    assert relative_gap(together.pc, pc) < 1e-12 and relative_gap(together.bp, bp) < 1e-12
+
+
+def test_an_epoch_holds_every_sample_once_and_epochs_differ():
+    batches = np.asarray(shuffled_batches(jax.random.key(0), samples=7, batch=3, steps=5))
+    assert batches.shape == (5, 3)
+    first, second = batches[:2].ravel(), batches[2:4].ravel()
+    assert len(set(first)) == len(set(second)) == 6 and set(first) | set(second) <= set(range(7))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("batches", "steps", "message"),
+    [([[0, 1]], 2, "1 batches and 2 steps given"), ([[0, 4]], 1, "batches of samples 0 to 4 given; there are 4")],
+)
+def test_batches_that_do_not_fit_are_refused(batches, steps, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        train_batches(CASE.problem(), jnp.array(batches), GradientDescent(0.1), Schedule(steps, EXACT))
+
+
+@pytest.mark.parametrize("batch", [0, 8])
+def test_a_batch_that_is_empty_or_larger_than_the_samples_is_refused(batch):
+    with pytest.raises(ValueError, match=f"batch = {batch} of 7 samples given; choose 1 <= batch <= 7"):
+        shuffled_batches(jax.random.key(0), samples=7, batch=batch, steps=1)

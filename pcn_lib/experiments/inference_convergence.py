@@ -9,6 +9,7 @@ Source: arXiv:2602.07697, appendix (inference convergence); rates and bounds der
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -158,10 +159,15 @@ def run(settings: Settings) -> Record:
     task = toy_task(settings.seed, inputs=settings.inputs, samples=settings.samples)
     counts = np.unique(np.geomspace(1, settings.steps, settings.points).round().astype(int))
     rows, published, exact, followed = [], [], [], []
+
+    @cache
+    def extremes(family: Family, size: tuple[int, int]) -> Extremes:
+        return curvature(problem_of(settings, task, family, size).network).extremes()
+
     for family in WITH_SKIPS:
         for hidden in settings.hidden:
             problem = problem_of(settings, task, family, (settings.width, hidden))
-            ends = curvature(problem.network).extremes()
+            ends = extremes(family, (settings.width, hidden))
             measured, apart = jax.device_get(follow(problem, RATE_SHARE / ends.largest, jnp.asarray(counts)))
             rows.append(measured)
             exact.append(apart)
@@ -169,7 +175,7 @@ def run(settings: Settings) -> Record:
             published.append(jax.device_get(follow(problem, ACTIVITY_RATE, every)[0][:, 1]))
             followed.append((ends.smallest, ends.largest))
     shape = (len(WITH_SKIPS), len(settings.hidden))
-    smallest, largest = _curvatures(settings, task)
+    smallest, largest = _curvatures(settings, extremes)
     followed_smallest, followed_largest = np.array(followed).T.reshape(2, *shape)
     return Record(
         settings,
@@ -194,15 +200,12 @@ def problem_of(settings: Settings, task: Dataset, family: Family, size: tuple[in
     return Problem(network, jnp.asarray(task.x, dtype), jnp.asarray(task.y, dtype))
 
 
-def _curvatures(settings: Settings, task: Dataset) -> Float[np.ndarray, "2 families widths hidden"]:
-    def ends(family: Family, size: tuple[int, int]) -> Extremes:
-        return curvature(problem_of(settings, task, family, size).network).extremes()
-
-    found = [[[ends(family, (N, H)) for H in settings.hidden] for N in settings.widths] for family in FAMILIES]
-    return np.array([[[[getattr(e, name) for e in row] for row in grid] for grid in found] for name in _ENDS])
-
-
-_ENDS = ("smallest", "largest")
+def _curvatures(
+    settings: Settings, extremes: Callable[[Family, tuple[int, int]], Extremes]
+) -> Float[np.ndarray, "2 families widths hidden"]:
+    """mu_min and mu_max of every family, width and depth."""
+    found = [[[extremes(family, (N, H)) for H in settings.hidden] for N in settings.widths] for family in FAMILIES]
+    return np.moveaxis(np.array([[[(e.smallest, e.largest) for e in row] for row in grid] for grid in found]), -1, 0)
 
 
 def _gradient(problem: Problem, z: Activities) -> Activities:

@@ -105,9 +105,8 @@ def accuracies(record: Record, recorded: Record | None = None) -> Picture:
     figure, panels = axes_grid(1, len(depths), size=(max(5.4 * len(depths), 6.0), 4.4), sharey=True)
     for j, (axes, depth) in enumerate(zip(np.atleast_1d(panels), depths, strict=True)):
         for rule, values in (("PC", record.accuracies.pc), ("BP", record.accuracies.bp)):
-            plot_seeds(
-                axes, record.settings.learned_widths, values[:, j].T, colour=COLOURS[rule], marker="o", label=rule
-            )
+            where = np.array(record.settings.learned_widths)
+            plot_seeds(axes, where, values[:, j].T, colour=COLOURS[rule], marker="o", label=rule)
         if recorded is not None and depth in recorded.settings.learned_depths:
             _overlay(axes, recorded, recorded.settings.learned_depths.index(depth))
         axes.axhline(record.class_means, color="#777777", linewidth=1, linestyle=":", label="nearest class mean")

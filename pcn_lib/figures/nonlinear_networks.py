@@ -78,7 +78,11 @@ def limit(record: Record, recorded: Record | None = None) -> Picture:
         axes.set(xscale="log", yscale="log", xlabel="width $N$")
         axes.set_xticks(shown, shown, rotation=45 if len(shown) > 6 else 0)
         axes.minorticks_off()
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    # The right panel adds only its own rate.
+    named = {
+        label: line for axes in (left, right) for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=4)
     left.set(ylabel="$1 - \\mathcal{F} / \\mathcal{L}$")
     right.set(ylabel="$1 - \\cos$")
     sentence = (
