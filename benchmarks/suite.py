@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import linear, nonlinear, scaling
+from benchmarks import convolution, linear, nonlinear, scaling
 from benchmarks.cases import DATA, Size
+from benchmarks.convolution import ImageSize
 from benchmarks.scaling import Grid
 from pcn_lib.energy import cross_entropy, squared_error
 from pcn_lib.experiments.benchmarks import Machine, Record, Row
@@ -30,6 +31,7 @@ class Settings:
         hessian: of the dense activity Hessian.
         training: of the training step.
         equilibria: solved to the default tolerance, with either loss.
+        images: of the convolutional network.
         memory, memory_steps: of the training whose memory is measured, fewest steps first.
         shallow, deep: of the step that is compiled.
         grid: trained in one process.
@@ -46,6 +48,7 @@ class Settings:
     equilibria: tuple[Size, ...] = (
         Size(32, 32), Size(128, 32), Size(512, 32), Size(128, 8), Size(512, 8), Size(1024, 16),
     )  # fmt: skip
+    images: ImageSize = ImageSize()
     memory: Size = Size(128, 8)
     memory_steps: tuple[int, ...] = (10, 100, 1000)
     shallow: Size = Size(64, 8)
@@ -74,6 +77,10 @@ def _equilibrium(s: Settings) -> Iterator[Row]:
             yield from nonlinear.equilibrium(size, loss, s.rounds, goal)
 
 
+def _convolution(s: Settings) -> Iterator[Row]:
+    yield from convolution.published_protocol(s.images, s.rounds, goal=50.0)
+
+
 def _memory(s: Settings) -> Iterator[Row]:
     yield from scaling.memory(s.memory, s.memory_steps, goal=1.05)
 
@@ -92,6 +99,7 @@ GROUPS: dict[str, Callable[[Settings], Iterable[Row]]] = {
     "hessian": _hessian,
     "training": _training,
     "equilibrium": _equilibrium,
+    "convolution": _convolution,
     "memory": _memory,
     "compilation": _compilation,
     "grid": _grid,

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import linear, scaling
 from benchmarks.cases import Size, problem
+from benchmarks.convolution import ImageSize
 from benchmarks.nonlinear import extrapolated
 from benchmarks.scaling import Grid
 from benchmarks.suite import GROUPS, Settings, machine, run
@@ -30,6 +31,7 @@ TINY = Settings(
     hessian=SMALL,
     training=SMALL,
     equilibria=(replace(SMALL, width=64),),
+    images=ImageSize(width=2, side=8, colours=1, outputs=3, batch=2, steps=4),
     memory=SMALL,
     memory_steps=(1, 2),
     shallow=replace(SMALL, depth=3),

@@ -54,7 +54,7 @@ def limit(record: Record, recorded: Record | None = None) -> Picture:
         if recorded:
             name = f"recorded: full size, {_data_set(recorded)}"
             there = getattr(recorded.start, quantity)[..., 0]
-            plot_seeds(axes, recorded.all_widths, there, colour=RECORDED, marker="^", label=name)
+            plot_seeds(axes, np.array(recorded.all_widths), there, colour=RECORDED, marker="^", label=name)
         _power(axes, widths, values.mean(axis=0), rate)
         axes.set(xscale="log", yscale="log", xlabel="channels $N$")
         axes.set_xticks(widths, widths)
@@ -120,7 +120,8 @@ def closed_form(record: Record) -> Picture:
     plot_seeds(right, sides, gap, colour=CERTIFIED, marker="o", label=f"{s.activation}, measured")
     expected = record.enlarged_rescaling
     plot_theory(right, sides, gap.mean(axis=0)[0] * expected / expected[0], label="∝ rescaling of the linear network")
-    right.set(xscale="log", yscale="log", xlabel="side of the images, pixels", ylabel="$1 - \\mathcal{F}^*/\\mathcal{L}$")
+    right.set(xscale="log", yscale="log", xlabel="side of the images, pixels")
+    right.set(ylabel="$1 - \\mathcal{F}^* / \\mathcal{L}$")
     right.set_xticks(sides, sides)
     for axes in (left, right):
         axes.minorticks_off()
@@ -143,7 +144,7 @@ def _power(axes: Axes, widths: np.ndarray, values: np.ndarray, rate: int) -> Non
 
 
 def _data_set(record: Record) -> str:
-    return record.provenance.data_set.partition(" of ")[2].partition(" (")[0]
+    return record.provenance.data_set.partition(" (")[0]
 
 
 def _caption(record: Record, sentence: str) -> str:
