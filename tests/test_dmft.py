@@ -18,8 +18,8 @@ X = np.random.default_rng(3).standard_normal((P, D))
 KX, Y = X @ X.T / D, np.array([1.0, 1.0, -1.0, -0.5])
 
 
-def fixed_point(limit: InfiniteWidth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Delta, H and G by iterating the self-consistent equations, with matrices over all pairs (t mu, s nu).
+def fixed_point(limit: InfiniteWidth) -> tuple[np.ndarray, ...]:
+    """Delta, H(t, t), H(t, 0) and G by iterating the self-consistent equations over all pairs (t mu, s nu).
 
     Written from the general equations, which know nothing of the march or of the reduction to m^l.  Every sum over
     earlier steps is strictly causal, so the iteration stops moving after finitely many rounds.
@@ -49,15 +49,17 @@ def fixed_point(limit: InfiniteWidth) -> tuple[np.ndarray, np.ndarray, np.ndarra
             f = np.array([[hg[t * P + mu, t] for mu in range(P)] for t in range(T)]) / limit.gamma_0
         Delta = Y - f
     equal = np.array([[h[t * P : t * P + P, t * P : t * P + P] for t in range(T)] for h in H[1:]])
-    return Delta, equal, G[1:-1]
+    first = np.array([[h[t * P : t * P + P, :P] for t in range(T)] for h in H[1:]])
+    return Delta, equal, first, G[1:-1]
 
 
 @pytest.mark.parametrize("limit", [InfiniteWidth(2, 0.3, 4, 1.5), InfiniteWidth(4, 0.2, 4, 2.0)], ids=["L2", "L4"])
 def test_the_march_is_the_fixed_point_of_the_equations_over_all_pairs(limit):
     curve = learning_curve(KX, Y, limit).require()
-    Delta, H, G = fixed_point(limit)
+    Delta, H, first, G = fixed_point(limit)
     np.testing.assert_allclose(curve.residuals, Delta, atol=1e-12)
     np.testing.assert_allclose(curve.features, H, atol=1e-12)
+    np.testing.assert_allclose(curve.overlaps, first, atol=1e-12)
     np.testing.assert_allclose(curve.gradients, G, atol=1e-12)
     assert np.abs(H - H[:, :1]).max() > 0.1
 
