@@ -159,26 +159,28 @@ def train_cases(plan: Plan, cases: Cases) -> Curves:
     Raises:
         NotLinear: a network that is not linear.
     """
-    history, probe = jax.device_get(_train(plan, cases))
-    pc, bp = (_output_curves(outputs) for outputs in (probe.pc_outputs, probe.bp_outputs))
+    history, probe = _train(plan, cases)
+    eigenvalues = np.asarray(probe.eigenvalues)
+    pc_output, pc_moved = _output_curves(np.asarray(probe.pc_outputs))
+    bp_output, bp_moved = _output_curves(np.asarray(probe.bp_outputs))
     return Curves(
-        energy=history.energy,
-        pc_loss=history.pc_loss,
-        bp_loss=history.bp_loss,
-        rescaling=probe.eigenvalues[..., -1] - 1,
-        mean_rescaling=probe.eigenvalues.mean(axis=-1) - 1,
-        one_minus_cosine=history.comparison.total.one_minus_cosine,
-        same_weights=probe.same_weights.one_minus_cosine,
-        norm_ratio=probe.same_weights.norm_ratio,
-        pc_output=pc[0],
-        bp_output=bp[0],
-        pc_moved=pc[1],
-        bp_moved=bp[1],
-        residual=history.residual,
+        energy=np.asarray(history.energy),
+        pc_loss=np.asarray(history.pc_loss),
+        bp_loss=np.asarray(history.bp_loss),
+        rescaling=eigenvalues[..., -1] - 1,
+        mean_rescaling=eigenvalues.mean(axis=-1) - 1,
+        one_minus_cosine=np.asarray(history.comparison.total.one_minus_cosine),
+        same_weights=np.asarray(probe.same_weights.one_minus_cosine),
+        norm_ratio=np.asarray(probe.same_weights.norm_ratio),
+        pc_output=pc_output,
+        bp_output=bp_output,
+        pc_moved=pc_moved,
+        bp_moved=bp_moved,
+        residual=np.asarray(history.residual),
     )
 
 
-def _output_curves(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _output_curves(outputs: np.ndarray) -> tuple[np.ndarray, ...]:
     """Root mean squares of f(t) and of f(t) - f(0); outputs has the axes [cases, steps, batch, K]."""
     with np.errstate(over="ignore", invalid="ignore"):
         both = (outputs, outputs - outputs[:, :1])

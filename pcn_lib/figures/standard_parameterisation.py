@@ -20,8 +20,10 @@ def rescaling(record: Record, larger: Record | None = None) -> Picture:
     for i, kind in enumerate(record.kinds):
         style = dict(color=f"C{i}", marker=MARKERS[i])
         left.plot(settings.depths, kind.sampled.mean(axis=1), linestyle="none", label=kind.name, **style)
-        plot_theory(left, settings.depths, kind.expected)
-        plot_seeds(right, settings.widths, kind.trained.rescaling[..., 0].T, colour=f"C{i}", marker=MARKERS[i])
+        plot_theory(left, np.array(settings.depths), np.array(kind.expected))
+        plot_seeds(
+            right, np.array(settings.widths), kind.trained.rescaling[..., 0].T, colour=f"C{i}", marker=MARKERS[i]
+        )
         if larger is not None:
             points = larger.kinds[i].trained.rescaling[..., 0].mean(axis=1)
             right.plot(larger.settings.widths, points, "o", mfc="none", color=f"C{i}", markersize=10)
@@ -88,7 +90,7 @@ def training(record: Record) -> Picture:
         column[2].set(ylim=(-1.05, 1.05), xlabel="training step $t$")
     for axes, label in zip(panels[:, 0], ("energy or loss", "$s - 1$", "cos(BP, PC)"), strict=True):
         axes.set(ylabel=label)
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     sentence = (
         "SP at one rate for all widths, matched to muPC's first step at the narrowest: energies (solid) and "
         "backpropagation's losses (dotted), the rescaling and the cosine on predictive coding's weights"

@@ -74,7 +74,7 @@ def rescaling(record: Record) -> Picture:
             scale = width / settings.depth
             plot_seeds(axes, steps, scale * slow.rescaling[i], colour=colour, label=f"$N = {width}$")
         limit = expected(settings, skips=skips)[-1] * settings.widths[-1] / settings.depth
-        plot_theory(axes, [0, steps[-1]], [limit, limit], label="expected at $t = 0$")
+        plot_theory(axes, steps[[0, -1]], np.array([limit, limit]), label="expected at $t = 0$")
         axes.set(xlabel="training step $t$", ylabel="$(s - 1)\\,N/L$", yscale="log", title=kind)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     sentence = (
@@ -141,7 +141,7 @@ def widths(record: Record, larger: Record | None = None) -> Picture:
                       f"{larger.settings.seeds}")  # fmt: skip
         settings = record.settings if larger is None else larger.settings
         s = 1 + np.array(expected(settings, skips=skips))
-        plot_theory(axes, settings.widths, 1 - 1 / s, label="expected at $t = 0$")
+        plot_theory(axes, np.array(settings.widths), 1 - 1 / s, label="expected at $t = 0$")
         axes.set(xscale="log", yscale="log", xlabel="width $N$", title=kind)
         axes.set_xticks(settings.widths, settings.widths)
         axes.minorticks_off()
@@ -162,7 +162,7 @@ def _against_width(axes: Axes, record: Record, all_rates: Curves) -> None:
     steps = record.settings.steps
     for place, colour, label in ((0, "#0072B2", "$t = 0$"), (-1, "#D55E00", f"$t = {steps}$")):
         gap = all_rates.gap[0, :, :, place].T
-        plot_seeds(axes, record.settings.widths, gap, colour=colour, marker="o", label=label)
+        plot_seeds(axes, np.array(record.settings.widths), gap, colour=colour, marker="o", label=label)
 
 
 def _place(record: Record, rate: float) -> int:

@@ -128,7 +128,9 @@ def _lines(panels: np.ndarray, record: Record, surface: Surface, marker: str) ->
         panels, _at_start(surface), (theory.rescaling, theory.gap, theory.angle), strict=True
     ):
         for i, depth in enumerate(settings.depths):
-            plot_seeds(axes, settings.widths, values[i].T, colour=f"C{i}", marker=marker, label=f"$L = {depth}$")
+            plot_seeds(
+                axes, np.array(settings.widths), values[i].T, colour=f"C{i}", marker=marker, label=f"$L = {depth}$"
+            )
             wide = np.array(settings.widths) >= depth
             plot_theory(axes, np.array(settings.widths)[wide], predicted[i][wide])
 
