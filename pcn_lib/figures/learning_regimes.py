@@ -111,8 +111,8 @@ def movement(record: Record) -> Picture:
     alt = (
         "Left, relative movement of the features against the step: near zero for the smallest gamma_0, above one for "
         "the largest, on the dashed curves. Right, the last value against gamma_0 on logarithmic axes: it rises in "
-        "proportion to gamma_0 below one and flattens above. PC in the narrowest networks lies below the line at the "
-        "smallest gamma_0."
+        "proportion to gamma_0 where that is small, faster from about one half on, and levels off beyond two. PC in "
+        "networks that are not wide lies below the line at the smallest gamma_0, BP above it."
     )
     return Picture(figure, _caption(record, sentence), alt)
 
