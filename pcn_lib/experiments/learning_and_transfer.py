@@ -97,7 +97,7 @@ class Settings:
 PRESETS = {
     "smoke": Settings(
         widths=(16, 128), depths=(4, 8), width=16, mupc_rates=(0, 2, 4, 6), sp_rates=(-4, -2, 0, 2),
-        steps=60, learned_widths=(16, 128), learned_depths=(4, 8), learned_steps=60,
+        learned_widths=(16, 128), learned_depths=(4, 8),
     ),
     "quick": Settings(),
     "full": Settings(
