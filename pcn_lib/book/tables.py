@@ -105,7 +105,7 @@ class PaperMap(CollectingTable):
     def markdown(self, project: Project) -> str:
         states = {name: state for state in self.reports(project) for name in (state.chapter.name, state.chapter.stem)}
         rows = [self._row(project, states, line) for line in self.content if line.strip()]
-        return "\n".join(table(("in the paper", "what it says", "chapter", "checked by", "verdict"), rows))
+        return "\n".join(table(("in the paper", "what it says", "verdict", "chapter", "checked by"), rows))
 
     def _row(self, project: Project, states: dict[str, report.ChapterReport], line: str) -> tuple[str, ...]:
         cells = [cell.strip() for cell in line.split("|")]
@@ -116,7 +116,7 @@ class PaperMap(CollectingTable):
             checks, verdict = summarised(state, tuple(pattern.strip() for pattern in patterns))
         except BookError as unknown:
             raise self.error(str(unknown)) from unknown
-        return (*cells[:2], link(project, state.chapter), plain(checks), f"**{verdict}**")
+        return (*cells[:2], f"**{verdict}**", link(project, state.chapter), plain(checks))
 
 
 def summarised(state: report.ChapterReport, patterns: tuple[str, ...]) -> tuple[str, str]:
