@@ -1,0 +1,112 @@
+"""Transformers on text: the claims on a record that theory made, and the probes against slow computations."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from pcn_lib.claims import transformers as claims
+from pcn_lib.experiments import transformers as study
+from pcn_lib.experiments.profiles import SettingsError
+from pcn_lib.experiments.published_inference import Stopped, skip_chain_residual
+from pcn_lib.experiments.transformers import PUBLISHED_RATE, PUBLISHED_STEPS, Curves, Record, Settings
+from pcn_lib.figures import transformers as figures
+from pcn_lib.results import provenance
+
+SMALL = Settings(
+    widths=(8, 64), learning_widths=(8,), variant_widths=(8,), published=(8,), counts=(10, PUBLISHED_STEPS), steps=3
+)
+
+
+def curves_of(widths: tuple[int, ...], **changed: np.ndarray) -> Curves:
+    """Trainings just as theory has them before the first update; axes [1, widths, 3]."""
+    ones, N = np.ones((1, len(widths), 3)), np.array(widths)[None, :, None]
+    made = dict(
+        energy=ones - 1e-4 / N * ones, pc_loss=ones, bp_loss=ones, one_minus_cosine=3 * ones / N**2,
+        residual=1e-6 * ones, converged=ones > 0, inference_steps=2 * ones.astype(int), contraction=-1e-4 / N * ones,
+        displacement=2 * ones / N, logits=ones, sharpness=0 * ones,
+    )  # fmt: skip
+    return Curves(**made | changed)
+
+
+@pytest.fixture
+def ideal() -> Record:
+    """A record of which every claim holds, made without any computation."""
+    growth = np.array([[[1e-4, 1e-2, 0.5]]])
+    learning = curves_of((8,), contraction=-growth, inference_steps=np.array([[[2, 3, 6]]]))
+    variants = curves_of((8, 8), contraction=np.stack([-growth[0], -50 * np.ones((1, 3))], axis=1))
+    chain = skip_chain_residual(SMALL.hidden, PUBLISHED_RATE, 10)
+    ones = np.ones((1, 1, 2))
+    stopped = Stopped(np.array([[[chain, 1e-6]]]), ones, ones, ones)
+    made = provenance(SMALL, seconds=1.0, data_set="a text made for a test", dtype="float32")
+    predicted = np.array([[2 / 8, 2 / 64]])
+    return Record(SMALL, made, 5, curves_of(SMALL.widths), predicted, learning, variants, stopped)
+
+
+def failing(record: Record) -> set[str]:
+    return {claim.name for claim in claims.claims(record) if not claim.as_expected}
+
+
+def test_what_theory_predicts_passes_every_claim(ideal: Record):
+    assert failing(ideal) == set()
+
+
+@pytest.mark.parametrize(
+    "part, field, factor, broken",
+    [
+        ("trained", "converged", 0, {"certified equilibria"}),
+        ("trained", "displacement", 1.1, {"how far activities move"}),
+        ("learning", "inference_steps", 0, {"a weaker contraction costs steps"}),
+        ("variants", "contraction", 1e-3, {"layer norm undoes the contraction"}),
+        ("stopped", "residual", 2, {"the published protocol diffuses along the skips"}),
+    ],
+)
+def test_a_broken_quantity_fails_its_claim(ideal: Record, part: str, field: str, factor: float, broken: set[str]):
+    values = getattr(getattr(ideal, part), field)
+    if field == "inference_steps":
+        wrong = np.full_like(values, 2)
+    else:
+        wrong = (values * factor).astype(values.dtype)
+    assert failing(replace(ideal, **{part: replace(getattr(ideal, part), **{field: wrong})})) == broken
+
+
+def test_a_gap_and_an_angle_that_do_not_fall_fail_their_claims(ideal: Record):
+    flat = replace(ideal.trained, energy=np.full_like(ideal.trained.energy, 0.9))
+    assert failing(replace(ideal, trained=flat)) == {"the gap to the loss falls as 1/N"}
+    angle = np.full_like(ideal.trained.one_minus_cosine, 1e-3)
+    wrong = failing(replace(ideal, trained=replace(ideal.trained, one_minus_cosine=angle)))
+    assert wrong == {"gradients align as 1/N²", "a narrow transformer: one gradient"}
+
+
+@pytest.mark.parametrize("draw", [figures.training, figures.limit, figures.hardness])
+def test_a_figure_names_the_text_really_used(ideal: Record, draw):
+    assert "a text made for a test" in draw(ideal).caption
+
+
+def test_a_recorded_run_is_drawn_beside_this_one_and_named(ideal: Record):
+    larger = replace(ideal, provenance=replace(ideal.provenance, data_set="another text"))
+    assert "a recorded run: another text" in figures.limit(ideal, larger).caption
+
+
+def test_the_tables_set_options_beside_the_published_network_and_stopped_beside_certified(ideal: Record):
+    assert [row[0] for row in figures.variants(ideal).rows] == [
+        "as published, N = 8", "linear attention, N = 8", "layer norm, N = 8",
+    ]  # fmt: skip
+    assert [row[0] for row in figures.protocols(ideal).rows] == [
+        "N = 8, 10 steps", "N = 8, 800 steps", "N = 8, certified in 2 steps",
+    ]  # fmt: skip
+    assert len(figures.against_paper(ideal).rows) == 8
+
+
+def test_curves_are_filled_in_the_order_of_their_fields():
+    names = [field.name for field in fields(Curves)]
+    assert names[-4:] == list(study.Probed._fields)
+
+
+def test_settings_that_no_run_can_be_made_from_are_refused():
+    with pytest.raises(SettingsError, match="choose multiples of 8"):
+        Settings(widths=(8, 12))
+    with pytest.raises(SettingsError, match="add 800"):
+        Settings(counts=(10,))
+    with pytest.raises(SettingsError, match="choose among widths"):
+        Settings(widths=(8,))
