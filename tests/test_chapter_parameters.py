@@ -37,8 +37,8 @@ def _preset_call(statement: ast.stmt) -> ast.Call | None:
 
 
 def _collects(statement: ast.stmt, declared: dict[str, parameters.Parameter]) -> bool:
-    """Whether a statement only gathers parameters, as in ``given = dict(widths=widths)``."""
-    if not isinstance(statement, ast.Assign):
+    """Whether a statement only gathers parameters, as in ``given = dict(widths=widths)`` or ``given |= ...``."""
+    if not isinstance(statement, ast.Assign | ast.AugAssign):
         return False
     used = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)} - {"dict"}
     return bool(used) and used <= set(declared)
