@@ -56,6 +56,10 @@ class Curves:
         """Before the first update; one step."""
         return Curves(*(getattr(self, field.name)[:, :, :1] for field in fields(Curves)))
 
+    def of_width(self, place: int) -> "Curves":
+        """One of the widths, as an axis of length 1."""
+        return Curves(*(getattr(self, field.name)[:, place : place + 1] for field in fields(Curves)))
+
 
 def trained(problems: Sequence[Sequence[Problem]], optimiser: Optimiser, schedule: Schedule) -> Curves:
     """Train every problem, laid out as [seeds][widths], by predictive coding and by backpropagation."""

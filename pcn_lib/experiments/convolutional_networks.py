@@ -77,7 +77,7 @@ class Settings:
     published: tuple[int, ...] = (2, 16)
     published_trained: tuple[int, ...] = ()
     counts: tuple[int, ...] = (20, 60, PUBLISHED_STEPS)
-    enlarged: tuple[int, ...] = (1, 2, 4)
+    enlarged: tuple[int, ...] = (1, 4)
     enlarged_width: int = 8
     linear: tuple[int, ...] = (4, 32)
     draws: int = 32
@@ -209,10 +209,6 @@ def run(settings: Settings) -> Record:
     if settings.published_trained:
         published = trained(problems(settings.published_trained), adam, Schedule(settings.steps, PUBLISHED))
     wide = problems(settings.wide)
-    larger = [data.x.repeat(factor, axis=1).repeat(factor, axis=2) for factor in settings.enlarged]
-    N = settings.enlarged_width
-    resized = [[problem_of(settings, data, N, seed, x) for x in larger] for seed in seeds]
-    expected = [expected_cnn_rescaling(cnn_of(settings, x, data.y, N), mupc_convolutional()) for x in larger]
     curves = trained(problems(settings.widths), adam, schedule)
     linear = closed_form(data, settings.linear, settings.blocks, draws=settings.draws, seed=settings.seed)
     parts = (
@@ -221,12 +217,27 @@ def run(settings: Settings) -> Record:
         np.array([[float(first_order_gap(problem)) for problem in row] for row in wide]),
         stopped_after(problems(settings.published), settings.counts),
         published,
-        at_start(resized, settings.certified),
-        np.array(expected),
+        *_enlarged(settings, data, curves),
         linear,
     )
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=data.note, dtype="float32")
     return Record(settings, made, data.x.shape[1:], *parts)
+
+
+def _enlarged(settings: Settings, data: Dataset, known: Curves) -> tuple[Curves, Float[np.ndarray, " factors"]]:
+    """Equilibria on enlarged images, and the expected rescaling of each size; what is known is not measured again."""
+    N, seeds = settings.enlarged_width, range(settings.seeds)
+    images = {factor: data.x.repeat(factor, axis=1).repeat(factor, axis=2) for factor in settings.enlarged}
+    parts = []
+    for factor, x in images.items():
+        if factor == 1 and N in settings.widths:
+            place = settings.widths.index(N)
+            parts.append(known.first.of_width(place))
+        else:
+            parts.append(at_start([[problem_of(settings, data, N, seed, x)] for seed in seeds], settings.certified))
+    networks = [cnn_of(settings, x, data.y, N) for x in images.values()]
+    expected = [expected_cnn_rescaling(cnn, mupc_convolutional()) for cnn in networks]
+    return joined(parts, axis=1), np.array(expected)
 
 
 def load(settings: Settings) -> Dataset:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from pcn_lib.experiments.convolutional_curves import PUBLISHED_STEPS, Curves
 from pcn_lib.experiments.convolutional_networks import PRESETS, Record
@@ -25,6 +26,7 @@ def training(record: Record) -> Picture:
         if record.published and width in record.settings.published_trained:
             j = record.settings.published_trained.index(width)
             right.plot(steps, 1 - record.published.one_minus_cosine[:, j].mean(axis=0), color=colour, linestyle=":")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(xlabel="training step $t$", ylabel="energy or loss")
     right.set(xlabel="training step $t$", ylabel="cos(BP gradient, PC gradient)")
     right.axhline(1, color="#888888", linewidth=0.8)
