@@ -143,6 +143,6 @@ def _protocols(record: Record) -> tuple[Claim, ...]:
             "After the published steps the gap 1 - F/Loss is that of the equilibrium to 1 %, at every width.",
             bound=0.01,
             measured=np.abs(stopped / certified - 1).max(),
-            because="200 steps exceed H² = 81, in which an error diffuses through 9 layers; energy is second order in what is left",
+            because="200 steps exceed H² = 81, the time of diffusion through 9 layers; what is left enters squared",
         ),
     )
