@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import convolution, linear, nonlinear, scaling
+from benchmarks import convolution, linear, nonlinear, scaling, transformer
 from benchmarks.cases import DATA, Size
 from benchmarks.convolution import ImageSize
 from benchmarks.scaling import Grid
+from benchmarks.transformer import TextSize
 from pcn_lib.energy import cross_entropy, squared_error
 from pcn_lib.experiments.benchmarks import Machine, Record, Row
 from pcn_lib.results import provenance
@@ -32,6 +33,7 @@ class Settings:
         training: of the training step.
         equilibria: solved to the default tolerance, with either loss.
         images: of the convolutional network.
+        text: of the transformer.
         memory, memory_steps: of the training whose memory is measured, fewest steps first.
         shallow, deep: of the step that is compiled.
         grid: trained in one process.
@@ -49,6 +51,7 @@ class Settings:
         Size(32, 32), Size(128, 32), Size(512, 32), Size(128, 8), Size(512, 8), Size(1024, 16),
     )  # fmt: skip
     images: ImageSize = ImageSize()
+    text: TextSize = TextSize()
     memory: Size = Size(128, 8)
     memory_steps: tuple[int, ...] = (10, 100, 1000)
     shallow: Size = Size(64, 8)
@@ -81,6 +84,10 @@ def _convolution(s: Settings) -> Iterator[Row]:
     yield from convolution.published_protocol(s.images, s.rounds, goal=50.0)
 
 
+def _transformer(s: Settings) -> Iterator[Row]:
+    yield from transformer.published_protocol(s.text, s.rounds, goal=100.0)
+
+
 def _memory(s: Settings) -> Iterator[Row]:
     yield from scaling.memory(s.memory, s.memory_steps, goal=1.05)
 
@@ -100,6 +107,7 @@ GROUPS: dict[str, Callable[[Settings], Iterable[Row]]] = {
     "training": _training,
     "equilibrium": _equilibrium,
     "convolution": _convolution,
+    "transformer": _transformer,
     "memory": _memory,
     "compilation": _compilation,
     "grid": _grid,

@@ -15,6 +15,7 @@ from benchmarks.nonlinear import extrapolated
 from benchmarks.scaling import Grid
 from benchmarks.suite import GROUPS, Settings, machine, run
 from benchmarks.timing import Measured, alternate, middle
+from benchmarks.transformer import TextSize
 from pcn_lib.experiments.benchmarks import Record, Row
 from pcn_lib.figures.benchmarks import methods, ratios, table
 from pcn_lib.gradients import bp_gradient
@@ -32,6 +33,7 @@ TINY = Settings(
     training=SMALL,
     equilibria=(replace(SMALL, width=64),),
     images=ImageSize(width=2, side=8, colours=1, outputs=3, batch=2, steps=4),
+    text=TextSize(width=4, blocks=2, heads=2, vocabulary=3, length=3, batch=2, steps=4),
     memory=SMALL,
     memory_steps=(1, 2),
     shallow=replace(SMALL, depth=3),
