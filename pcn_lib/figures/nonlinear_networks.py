@@ -63,12 +63,7 @@ def limit(record: Record, recorded: Record | None = None) -> Picture:
         wide, record.predicted_gap.mean(axis=0), "x", color="black", markersize=9, label="Moreau envelope, 1st order"
     )
     plot_seeds(right, widths, angle, colour="#0072B2", marker="o", label="certified equilibrium")
-    place = record.settings.counts.index(STEPS_PER_LAYER)
-    for axes, values in ((left, record.stopped.gap), (right, record.stopped.one_minus_cosine)):
-        values = values[:, :, place].mean(axis=0)
-        axes.plot(
-            record.settings.published, values, "s", color=PUBLISHED, label=f"stopped after {STEPS_PER_LAYER} H steps"
-        )
+    _stopped((left, right), record)
     if recorded is not None:
         _overlay((left, right), recorded)
     shown = sorted({*record.all_widths, *(recorded.all_widths if recorded is not None else ())})
@@ -129,6 +124,16 @@ def stopping(record: Record) -> Picture:
         "Right, the cosines at that point differ from their values at the equilibrium."
     )
     return Picture(figure, _caption(record, sentence), alt)
+
+
+def _stopped(panels: tuple[Axes, Axes], record: Record) -> None:
+    """Squares for inference stopped by the published rule."""
+    place = record.settings.counts.index(STEPS_PER_LAYER)
+    for axes, values in zip(panels, (record.stopped.gap, record.stopped.one_minus_cosine), strict=True):
+        values = values[:, :, place].mean(axis=0)
+        axes.plot(
+            record.settings.published, values, "s", color=PUBLISHED, label=f"stopped after {STEPS_PER_LAYER} H steps"
+        )
 
 
 def _overlay(panels: tuple[Axes, Axes], recorded: Record) -> None:
