@@ -9,6 +9,8 @@ from pcn_lib.statistics import fit_slope
 
 #: The cosine from which two gradients count as one.
 ALIKE = 0.99
+#: Standard deviation of every initial weight.
+INITIAL_SCALE = 0.02
 #: The part of the updates at the published rate over which networks are hardly trained.
 EARLY = 20
 
@@ -49,7 +51,9 @@ def _outcome(record: Record) -> tuple[Claim, ...]:
 
 
 def _rates(record: Record) -> tuple[Claim, ...]:
-    widths, trained = record.settings.widths, record.trained
+    settings, widths, trained = record.settings, record.settings.widths, record.trained
+    # ||softmax - one-hot||^2 of outputs that know nothing yet.
+    slope = 1 - 1 / record.characters
     return (
         close(
             "the gap to the loss falls as 1/N",
@@ -68,12 +72,20 @@ def _rates(record: Record) -> tuple[Claim, ...]:
             because="the same scatter, counted twice in a square; at N = 8 activities move by a third of their size",
         ),
         close(
+            "the size of the gap",
+            "Before the first update the narrowest one's gap is sigma^2 H ||g||^2 / (2 N Loss), ||g||^2 = 1 - 1/V.",
+            predicted=INITIAL_SCALE**2 * settings.hidden * slope / (2 * widths[0] * trained.pc_loss[:, 0, 0].mean()),
+            measured=trained.gap[:, 0, 0].mean(),
+            relative_tolerance=0.25,
+            because="the readout's rows scatter by N^-1/2, averaged over the characters that occur",
+        ),
+        close(
             "how far activities move",
-            "In the widest transformer the top activities move by the deltas of one sweep, in units of their own size.",
-            predicted=record.predicted_displacement[:, -1].mean(),
+            "Before the first update the widest one's top activities move by ||g|| H / (2^(1/2) N) of their size.",
+            predicted=np.sqrt(slope / 2) * settings.hidden / widths[-1],
             measured=trained.displacement[:, -1, 0].mean(),
-            relative_tolerance=0.05,
-            because="the next order is smaller by the contraction of a sweep, far below this",
+            relative_tolerance=0.15,
+            because="weights of one draw scatter, and branches add a few per cent",
         ),
     )
 
