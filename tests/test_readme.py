@@ -37,6 +37,7 @@ def test_a_pcn_command_is_understood_and_names_what_exists(command: str, monkeyp
     monkeypatch.setattr(runner, "_completed", lambda *_: iter(()))
     monkeypatch.setattr(cli, "build", lambda options: 0)
     monkeypatch.setattr(cli, "clean", lambda options: 0)
+    monkeypatch.setattr(cli, "verify", lambda options: 0)
     assert main(shlex.split(command)[1:]) in (0, 1)
 
 
