@@ -55,12 +55,12 @@ class Settings:
         SettingsError: a size too small.
     """
 
-    widths: tuple[int, ...] = (16, 64, 256)
+    widths: tuple[int, ...] = (16, 128)
     depth: int = 8
-    depths: tuple[int, ...] = (4, 16, 32)
+    depths: tuple[int, ...] = (4, 16)
     width: int = 64
     channels: tuple[int, ...] = (8,)
-    transformer_widths: tuple[int, ...] = (8, 32)
+    transformer_widths: tuple[int, ...] = (8,)
     blocks: int = 2
     length: int = 8
     training_steps: int = 60

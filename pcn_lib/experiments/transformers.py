@@ -59,18 +59,18 @@ class Settings:
     """
 
     data_set: str = "play"
-    widths: tuple[int, ...] = (8, 32, 64)
+    widths: tuple[int, ...] = (8, 32)
     blocks: int = 2
     heads: int = 8
-    length: int = 16
-    samples: int = 16
-    steps: int = 80
+    length: int = 8
+    samples: int = 8
+    steps: int = 60
     rate: float = 1e-3
     learning_rate: float = 2e-2
-    learning_widths: tuple[int, ...] = (8, 32)
+    learning_widths: tuple[int, ...] = (8,)
     variant_widths: tuple[int, ...] = (32,)
-    published: tuple[int, ...] = (8, 32)
-    counts: tuple[int, ...] = (10, 100, PUBLISHED_STEPS)
+    published: tuple[int, ...] = (8,)
+    counts: tuple[int, ...] = (100, PUBLISHED_STEPS)
     tolerance: float = 1e-5
     seeds: int = 1
     seed: int = 0
@@ -104,19 +104,17 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(
-        widths=(8, 32), length=8, samples=4, steps=60, learning_widths=(8,), published=(8,),
-        counts=(100, PUBLISHED_STEPS),
-    ),
+    "smoke": Settings(samples=4),
     "quick": Settings(),
     "full": Settings(
         data_set="tinyshakespeare", widths=(8, 32, 128), blocks=4, length=32, samples=16, steps=100,
         learning_widths=(8, 32, 128), variant_widths=(8, 32, 128), published=(8, 32, 128),
+        counts=(10, 100, PUBLISHED_STEPS),
     ),
     "paper": Settings(
         data_set="tinyshakespeare", widths=(8, 16, 32, 64, 128, 256, 512), blocks=12, length=32, samples=128,
         steps=100, learning_widths=(8, 64, 512), variant_widths=(8, 32, 128, 512), published=(8, 32, 128, 512),
-        seeds=3,
+        counts=(10, 100, PUBLISHED_STEPS), seeds=3,
     ),
 }  # fmt: skip
 
