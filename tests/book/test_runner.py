@@ -87,11 +87,19 @@ def test_an_interrupted_run_keeps_what_was_done_and_the_next_one_goes_on_from_th
     wait = "import os, time\nwhile os.path.exists('hold'):\n    time.sleep(0.05)"
     book.chapter("thirds").path.write_text(chapter_text("Thirds", "open('waiting', 'w').close()", wait))
     command = [sys.executable, "-m", "pcn_lib.book.cli", "run", "--jobs", "1"]
-    process = subprocess.Popen(command, cwd=book.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=book.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Ctrl-C is ignored by what a script started in the background, and by its children: not in this one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not (book.root / "waiting").exists() and process.poll() is None:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "[1/2] 01_halves  done" in out
     assert "Interrupted: chapters that were done stay done" in err and "Traceback" not in err
