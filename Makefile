@@ -20,7 +20,7 @@ pdf: $(INSTALLED)  ## print the whole book to _build/book.pdf (needs Chromium)
 	@$(BIN)/pcn pdf
 
 test: $(INSTALLED)  ## run the tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(INSTALLED)  ## style, committed form of chapters, layering, types: seconds, before a commit
 	@$(BIN)/python -c 'import mypy' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[check]'

@@ -1,5 +1,6 @@
 """Settings of every test: double precision, strict promotion, checked shapes, GPU tests only where a GPU is."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -51,12 +52,7 @@ def has_gpu() -> bool:
         return False
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        # With several processes: a file's tests share its fixtures, and tests of chapters the runs of all chapters.
-        group = "chapters" if "smoke_runs" in getattr(item, "fixturenames", ()) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and not has_gpu():
         for item in marked:
@@ -67,5 +63,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def smoke_runs() -> Project:
     """The book with every chapter run at the smallest size; runs that are up to date are used again."""
     project = Project(Path(__file__).parents[1])
-    run_chapters(project, project.chapters(), Request(profile="smoke"))
+    project.runs.mkdir(exist_ok=True)
+    with (project.runs / ".tests").open("w") as lock:
+        # Where tests run in several processes, one of them runs the chapters; the others wait and find them done.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run_chapters(project, project.chapters(), Request(profile="smoke"))
     return project
