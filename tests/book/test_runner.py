@@ -86,16 +86,11 @@ def test_an_interrupted_run_keeps_what_was_done_and_the_next_one_goes_on_from_th
     hold.touch()
     wait = "import os, time\nwhile os.path.exists('hold'):\n    time.sleep(0.05)"
     book.chapter("thirds").path.write_text(chapter_text("Thirds", "open('waiting', 'w').close()", wait))
-    command = [sys.executable, "-m", "pcn_lib.book.cli", "run", "--jobs", "1"]
-    process = subprocess.Popen(
-        command,
-        cwd=book.root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Ctrl-C is ignored by what a script started in the background, and by its children: not in this one.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    # Ctrl-C is ignored by what a script started in the background, and by its children: not in this one.
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "from pcn_lib.book.cli import main; sys.exit(main(['run', '--jobs', '1']))"
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, cwd=book.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (book.root / "waiting").exists() and process.poll() is None:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
