@@ -9,7 +9,8 @@ import numpy as np
 from benchmarks.timing import alternate, speed_up
 from pcn_lib.energy import Problem, cross_entropy
 from pcn_lib.experiments.benchmarks import Row
-from pcn_lib.experiments.convolutional_curves import DESCENT, PUBLISHED_STEPS
+from pcn_lib.experiments.convolutional_networks import PUBLISHED_STEPS
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE, descent
 from pcn_lib.inference import ActivityDescent, Sweeps
 from pcn_lib.network import CNN
 from pcn_lib.parameterisation import mupc_convolutional
@@ -56,7 +57,7 @@ def image_problem(size: ImageSize) -> Problem:
 def published_protocol(size: ImageSize, rounds: int, goal: float) -> tuple[Row, ...]:
     """Accelerated sweeps to a certificate against the published number of gradient steps on the activities."""
     case = image_problem(size)
-    solvers = (Sweeps(TOLERANCE, accelerate=True), ActivityDescent(DESCENT, size.steps))
+    solvers = (Sweeps(TOLERANCE, accelerate=True), ActivityDescent(descent(ACTIVITY_RATE), size.steps))
     inference = [jax.jit(solver) for solver in solvers]
     ours, published = alternate([lambda side=side: side(case) for side in inference], rounds)
     schedules = [Schedule(1, solver) for solver in solvers]

@@ -3,8 +3,7 @@
 import numpy as np
 
 from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
-from pcn_lib.experiments.convolutional_curves import PUBLISHED_STEPS
-from pcn_lib.experiments.convolutional_networks import Record
+from pcn_lib.experiments.convolutional_networks import PUBLISHED_STEPS, Record
 from pcn_lib.statistics import fit_slope
 
 #: Channels from which the rates are read off and the goal for the sweeps is stated.

@@ -16,18 +16,11 @@ from jaxtyping import Float
 from pcn_lib.data import Dataset, Selection, images
 from pcn_lib.data.folder import folder_images
 from pcn_lib.energy import Problem, cross_entropy
-from pcn_lib.experiments.convolutional_curves import (
-    DESCENT,
-    PUBLISHED_STEPS,
-    Curves,
-    at_start,
-    joined,
-    stopped_after,
-    trained,
-)
 from pcn_lib.experiments.linear_cnn import ClosedForm, closed_form
 from pcn_lib.experiments.nonlinear_networks import ACTIVATIONS, first_order_gap
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE, descent
+from pcn_lib.experiments.trainings import Curves, at_start, joined, stopped_after, trained
 from pcn_lib.inference import ActivityDescent, Solver, Sweeps
 from pcn_lib.network import CNN
 from pcn_lib.parameterisation import mupc_convolutional
@@ -35,7 +28,9 @@ from pcn_lib.rescaling import expected_cnn_rescaling
 from pcn_lib.results import Provenance, provenance
 from pcn_lib.training import Adam, Schedule
 
-PUBLISHED = ActivityDescent(DESCENT, PUBLISHED_STEPS)
+#: Steps of the published protocol, at the rate of the other networks.
+PUBLISHED_STEPS = 200
+PUBLISHED = ActivityDescent(descent(ACTIVITY_RATE), PUBLISHED_STEPS)
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Settings:
         widths: channels N of the networks that are trained.
         wide: N of wider networks, measured at initialisation only.
         published: N at which the published protocol is tried at initialisation.
-        published_trained: N of the networks that are trained by the published protocol as well.
+        published_trained: N at which, if among ``widths``, networks are trained by the published protocol as well.
         counts: gradient-descent steps tried at initialisation, the published number among them.
         enlarged: factors by which the images are enlarged, 1 first, each tried at initialisation.
         enlarged_width: N of those networks.
@@ -97,6 +92,11 @@ class Settings:
             raise SettingsError(f"activation = {self.activation!r} given; known are {known}: choose one of these")
         if PUBLISHED_STEPS not in self.counts:
             raise SettingsError(f"counts = {self.counts} given; the published count is needed: add {PUBLISHED_STEPS}")
+
+    @property
+    def by_count(self) -> tuple[int, ...]:
+        """Widths trained by both protocols."""
+        return tuple(width for width in self.published_trained if width in self.widths)
 
     @property
     def certified(self) -> Solver:
@@ -162,7 +162,7 @@ class Record:
         predicted_gap: 1 - F* / Loss to first order before the first update, for ``settings.wide``.
         stopped: inference stopped by count before the first update, for ``settings.published``; its last axis is
             ``settings.counts``.
-        published: trained by the published protocol, for ``settings.published_trained``; None where there are none.
+        published: trained by the published protocol, for ``settings.by_count``; None where there are none.
         enlarged: before the first update, on images enlarged by the factors ``settings.enlarged``; one step.
         enlarged_rescaling: E[S] - I of the linear network of each of those sizes.
         linear: the closed form of the linear networks.
@@ -206,8 +206,8 @@ def run(settings: Settings) -> Record:
         return [[problem_of(settings, data, width, seed) for width in widths] for seed in seeds]
 
     published = None
-    if settings.published_trained:
-        published = trained(problems(settings.published_trained), adam, Schedule(settings.steps, PUBLISHED))
+    if settings.by_count:
+        published = trained(problems(settings.by_count), adam, Schedule(settings.steps, PUBLISHED))
     wide = problems(settings.wide)
     curves = trained(problems(settings.widths), adam, schedule)
     linear = closed_form(data, settings.linear, settings.blocks, draws=settings.draws, seed=settings.seed)
@@ -215,7 +215,7 @@ def run(settings: Settings) -> Record:
         curves,
         at_start(wide, settings.certified),
         np.array([[float(first_order_gap(problem)) for problem in row] for row in wide]),
-        stopped_after(problems(settings.published), settings.counts),
+        stopped_after(problems(settings.published), settings.counts, ACTIVITY_RATE),
         published,
         *_enlarged(settings, data, curves),
         linear,
@@ -232,7 +232,7 @@ def _enlarged(settings: Settings, data: Dataset, known: Curves) -> tuple[Curves,
     for factor, x in images.items():
         if factor == 1 and N in settings.widths:
             place = settings.widths.index(N)
-            parts.append(known.first.of_width(place))
+            parts.append(known.first.of_network(place))
         else:
             parts.append(at_start([[problem_of(settings, data, N, seed, x)] for seed in seeds], settings.certified))
     networks = [cnn_of(settings, x, data.y, N) for x in images.values()]

@@ -6,26 +6,26 @@ published protocol, a number of gradient-descent steps on the activities that is
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from pcn_lib.data import Dataset, Selection, images
 from pcn_lib.energy import Problem, cross_entropy, loss
 from pcn_lib.experiments.kinked_equilibria import Kinked, kinked_equilibria
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
-from pcn_lib.experiments.published_inference import STEPS_PER_LAYER, Stopped, published_inference, stop_after
-from pcn_lib.gradients import bp_gradient, compare, pc_gradient
-from pcn_lib.inference import Equilibrium, Solver, SweepsThenNewton
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, published_inference
+from pcn_lib.experiments.trainings import Curves, at_start, stopped_after, trained
+from pcn_lib.inference import Solver, SweepsThenNewton
 from pcn_lib.network import MLP, feedforward
 from pcn_lib.numerics import Activation
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.rescaling import sample_rescalings
 from pcn_lib.results import Provenance, provenance
-from pcn_lib.training import Adam, History, Schedule, train
+from pcn_lib.training import Adam, Schedule
 
 #: Newton steps allowed to a ReLU network, whose dF/dz need not vanish however many there are.
 KINKED_STEPS = 40
@@ -42,7 +42,7 @@ class Settings:
         widths: N of the networks that are trained.
         wide: N of wider networks, measured at initialisation only.
         published: N at which the published protocol is tried at initialisation.
-        published_trained: N of the networks that are trained by the published protocol as well.
+        published_trained: N at which, if among ``widths``, networks are trained by the published protocol as well.
         published_steps: weight updates of those.
         kinked: N at which a ReLU network is measured beside, before the first update.
         counts: gradient-descent steps per hidden layer tried at initialisation, the published one among them.
@@ -85,6 +85,11 @@ class Settings:
             raise SettingsError(f"counts = {self.counts} given; the published count is needed: add {STEPS_PER_LAYER}")
 
     @property
+    def by_count(self) -> tuple[int, ...]:
+        """Widths trained by both protocols."""
+        return tuple(width for width in self.published_trained if width in self.widths)
+
+    @property
     def certified(self) -> Solver:
         """The solver that ends at an equilibrium and says how near."""
         return SweepsThenNewton(tolerance=self.tolerance)
@@ -125,38 +130,6 @@ def preset(profile: str, **overrides) -> Settings:
 
 
 @dataclass(frozen=True)
-class Curves:
-    """Predictive coding and backpropagation trained from the same weights; axes [seeds, widths, steps].
-
-    Attributes:
-        energy: where inference ended, on predictive coding's weights: F* if it is an equilibrium.
-        pc_loss: Loss on predictive coding's weights.
-        bp_loss: Loss on backpropagation's weights.
-        one_minus_cosine: 1 - cos of their gradients at the same step, each on its own weights.
-        same_weights: 1 - cos of both gradients on predictive coding's weights.
-        norm_ratio: length of predictive coding's gradient over that of backpropagation's.
-        residual: ||dF/dz|| relative to its value on the feedforward pass, the largest of the batch.
-        converged: whether every sample's certificate held.
-        inference_steps: most iterations over the batch.
-    """
-
-    energy: Float[np.ndarray, "seeds widths steps"]
-    pc_loss: Float[np.ndarray, "seeds widths steps"]
-    bp_loss: Float[np.ndarray, "seeds widths steps"]
-    one_minus_cosine: Float[np.ndarray, "seeds widths steps"]
-    same_weights: Float[np.ndarray, "seeds widths steps"]
-    norm_ratio: Float[np.ndarray, "seeds widths steps"]
-    residual: Float[np.ndarray, "seeds widths steps"]
-    converged: Bool[np.ndarray, "seeds widths steps"]
-    inference_steps: Int[np.ndarray, "seeds widths steps"]
-
-    @property
-    def gap(self) -> Float[np.ndarray, "seeds widths steps"]:
-        """1 - F / Loss on predictive coding's weights."""
-        return 1 - self.energy / self.pc_loss
-
-
-@dataclass(frozen=True)
 class Record:
     """What the study measured.
 
@@ -166,8 +139,9 @@ class Record:
         trained: at certified equilibria, for ``settings.widths``.
         wide: the same before the first update, for ``settings.wide``; one step.
         predicted_gap: 1 - F* / Loss to first order in L / N before the first update, for ``settings.wide``.
-        stopped: inference stopped by count before the first update, for ``settings.published``.
-        published: trained by the published protocol, for ``settings.published_trained``; None where there are none.
+        stopped: inference stopped by count before the first update, for ``settings.published``; its last axis is
+            ``settings.counts``.
+        published: trained by the published protocol, for ``settings.by_count``; None where there are none.
         kinked: equilibria of ReLU networks before the first update, for ``settings.kinked``.
     """
 
@@ -176,7 +150,7 @@ class Record:
     trained: Curves
     wide: Curves
     predicted_gap: Float[np.ndarray, "seeds wide"]
-    stopped: Stopped
+    stopped: Curves
     published: Curves | None
     kinked: Kinked
 
@@ -194,24 +168,26 @@ def run(settings: Settings) -> Record:
     """Train and measure, in float32 as the paper does."""
     start = time.perf_counter()
     data = images(settings.data_set, Selection(settings.samples, settings.seed), default="digits")
-    trained = train_widths(settings, data, settings.widths, settings.certified, settings.steps)
-    wide = train_widths(settings, data, settings.wide, settings.certified)
-    before = [[problem_of(settings, data, N, seed) for N in settings.published] for seed in range(settings.seeds)]
-    hidden = settings.depth - 1
-    stopped = stop_after(before, tuple(count * hidden for count in settings.counts))
-    published = None
-    if settings.published_trained:
-        solver = published_inference(hidden)
-        published = train_widths(settings, data, settings.published_trained, solver, settings.published_steps)
-    with_kinks = replace(settings, activation="relu")
-    relu = [[problem_of(with_kinks, data, N, seed) for N in settings.kinked] for seed in range(settings.seeds)]
-    kinked = kinked_equilibria(relu, SweepsThenNewton(settings.tolerance, max_steps=KINKED_STEPS))
-    predicted = [
-        [float(first_order_gap(problem_of(settings, data, width, seed))) for width in settings.wide]
-        for seed in range(settings.seeds)
-    ]
+    seeds, adam = range(settings.seeds), Adam(settings.rate)
+
+    def problems(widths: tuple[int, ...], of: Settings = settings) -> list[list[Problem]]:
+        return [[problem_of(of, data, width, seed) for width in widths] for seed in seeds]
+
+    wide, hidden, published = problems(settings.wide), settings.depth - 1, None
+    if settings.by_count:
+        schedule = Schedule(settings.published_steps, published_inference(hidden))
+        published = trained(problems(settings.by_count), adam, schedule)
+    kinks = problems(settings.kinked, replace(settings, activation="relu"))
+    parts = (
+        trained(problems(settings.widths), adam, Schedule(settings.steps, settings.certified)),
+        at_start(wide, settings.certified),
+        np.array([[float(first_order_gap(problem)) for problem in row] for row in wide]),
+        stopped_after(problems(settings.published), tuple(n * hidden for n in settings.counts), ACTIVITY_RATE),
+        published,
+        kinked_equilibria(kinks, SweepsThenNewton(settings.tolerance, max_steps=KINKED_STEPS)),
+    )
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=data.note, dtype="float32")
-    return Record(settings, made, trained, wide, np.array(predicted), stopped, published, kinked)
+    return Record(settings, made, *parts)
 
 
 def problem_of(settings: Settings, data: Dataset, width: int, seed: int) -> Problem:
@@ -221,46 +197,6 @@ def problem_of(settings: Settings, data: Dataset, width: int, seed: int) -> Prob
     mlp = MLP(x.shape[1], width, settings.depth, y.shape[1], activation=phi, skips=True)
     key = jax.random.key(settings.seed + seed)
     return Problem(mlp.init(key, mupc_skips(), "float32"), x, y, cross_entropy)
-
-
-def train_widths(settings: Settings, data: Dataset, widths: tuple[int, ...], solver: Solver, steps: int = 1) -> Curves:
-    """Train every width from every initialisation by predictive coding and by backpropagation."""
-    # Before the first update both have the same weights, and there is nothing more to measure.
-    schedule = Schedule(steps, solver, same_weights if steps > 1 else None)
-    rows = []
-    for width in widths:
-        histories = [
-            train(problem_of(settings, data, width, seed), Adam(settings.rate), schedule).history
-            for seed in range(settings.seeds)
-        ]
-        rows.append(_join([_curves(history) for history in histories], axis=0))
-    return _join(rows, axis=1)
-
-
-def same_weights(pc: Problem, equilibrium: Equilibrium, bp: Problem) -> Float[Array, ""]:
-    """1 - cos of both gradients on predictive coding's weights."""
-    return compare(pc_gradient(pc, equilibrium), bp_gradient(pc)).total.one_minus_cosine
-
-
-def _curves(history: History) -> Curves:
-    """One training, axes [1, 1, steps]; the quantities in the order of :class:`Curves`."""
-    total = history.comparison.total
-    quantities = (
-        history.energy,
-        history.pc_loss,
-        history.bp_loss,
-        total.one_minus_cosine,
-        total.one_minus_cosine if history.probe is None else history.probe,
-        total.norm_ratio,
-        history.residual,
-        history.converged,
-        history.inference_steps,
-    )
-    return Curves(*(np.asarray(values)[None, None] for values in quantities))
-
-
-def _join(parts: list[Curves], axis: int) -> Curves:
-    return Curves(*(np.concatenate([getattr(part, field.name) for part in parts], axis) for field in fields(Curves)))
 
 
 @jax.jit

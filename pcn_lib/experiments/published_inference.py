@@ -1,24 +1,18 @@
 """The published protocol of inference: a number of gradient-descent steps on the activities that is fixed in advance.
 
-It stops by count, not by what is left; this module measures what is left, and says how much to expect.
+It stops by count, not by what is left; :func:`skip_chain_residual` says how much to expect.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
 
-from pcn_lib.energy import Problem, loss
-from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import ActivityDescent
 
 #: Rate of gradient descent on the activities, and its steps for each hidden layer.
 ACTIVITY_RATE, STEPS_PER_LAYER = 0.3, 100
+
 
 @cache
 def descent(rate: float) -> optax.GradientTransformation:
@@ -29,45 +23,6 @@ def descent(rate: float) -> optax.GradientTransformation:
 def published_inference(hidden: int) -> ActivityDescent:
     """The published solver for a network of H hidden layers: 100 H steps at rate 0.3."""
     return ActivityDescent(descent(ACTIVITY_RATE), STEPS_PER_LAYER * hidden)
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """What predictive coding is when inference stops after T steps; axes [..., counts].
-
-    Attributes:
-        residual: ||dF/dz|| relative to its value on the feedforward pass, the largest of the batch.
-        gap: 1 - F / (lambda Loss).
-        one_minus_cosine: 1 - cos of its gradient and backpropagation's.
-        norm_ratio: length of its gradient over that of backpropagation's.
-    """
-
-    residual: Float[np.ndarray, "*more counts"]
-    gap: Float[np.ndarray, "*more counts"]
-    one_minus_cosine: Float[np.ndarray, "*more counts"]
-    norm_ratio: Float[np.ndarray, "*more counts"]
-
-
-def stop_after(
-    problems: Sequence[Sequence[Problem]], counts: tuple[int, ...], rate: float = ACTIVITY_RATE
-) -> Stopped:
-    """Stop inference on every problem, laid out as [seeds, widths], after each number of steps at a rate."""
-    measured = [[_stopped(problem, counts, rate) for problem in row] for row in problems]
-    return Stopped(*np.moveaxis(np.array(measured), 2, 0))
-
-
-@partial(jax.jit, static_argnames=("counts", "rate"))
-def _stopped(problem: Problem, counts: tuple[int, ...], rate: float) -> Float[Array, "quantities counts"]:
-    """The quantities of :class:`Stopped`, in its order."""
-    reference, value = bp_gradient(problem), problem.output_precision * loss(problem)
-
-    def stop(count: int) -> Float[Array, " quantities"]:
-        reached = ActivityDescent(descent(rate), count)(problem)
-        likeness = compare(pc_gradient(problem, reached), reference).total
-        gap = 1 - reached.energy / value
-        return jnp.stack([jnp.max(reached.residual), gap, likeness.one_minus_cosine, likeness.norm_ratio])
-
-    return jnp.stack([stop(count) for count in counts], axis=1)
 
 
 def skip_chain_residual(hidden: int, rate: float, steps: int) -> float:

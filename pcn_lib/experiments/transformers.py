@@ -5,23 +5,24 @@ an equilibrium that is; beside it stand the published protocol, and what makes i
 """
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Float
 
 from pcn_lib.data import Dataset, text
 from pcn_lib.energy import Problem, cross_entropy
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
-from pcn_lib.experiments.published_inference import Stopped, stop_after
-from pcn_lib.experiments.transformer_probes import Probed, probe, relative_displacement
-from pcn_lib.inference import Solver, SweepsThenNewton
+from pcn_lib.experiments.published_inference import descent
+from pcn_lib.experiments.trainings import Curves, stopped_after, trained
+from pcn_lib.experiments.transformer_probes import probe, relative_displacement
+from pcn_lib.inference import ActivityDescent, Solver, SweepsThenNewton
 from pcn_lib.network import Transformer
 from pcn_lib.parameterisation import complete_p
 from pcn_lib.results import Provenance, provenance
-from pcn_lib.training import Adam, History, Schedule, train
+from pcn_lib.training import Adam, Schedule
 
 #: The published protocol: gradient-descent steps on the activities, and their rate.
 PUBLISHED_STEPS, PUBLISHED_RATE = 800, 0.45
@@ -50,6 +51,8 @@ class Settings:
         variant_widths: N at which the options of the authors' script are compared, among ``widths``.
         published: N at which the published protocol is tried before the first update.
         counts: its numbers of steps, the published one among them.
+        published_trained: N at which, if among ``widths``, networks are trained by the published protocol as well.
+        published_steps: weight updates of those.
         tolerance: relative norm of dF/dz that counts as an equilibrium.
         seeds: initialisations.
         seed: of the first initialisation.
@@ -71,20 +74,23 @@ class Settings:
     variant_widths: tuple[int, ...] = (32,)
     published: tuple[int, ...] = (8,)
     counts: tuple[int, ...] = (100, PUBLISHED_STEPS)
+    published_trained: tuple[int, ...] = (8,)
+    published_steps: int = 5
     tolerance: float = 1e-5
     seeds: int = 1
     seed: int = 0
 
     def __post_init__(self):
         check_sizes(self, widths=1, blocks=1, heads=1, length=1, samples=1, steps=2, seeds=1)
-        check_sizes(self, learning_widths=1, variant_widths=1, published=1, counts=1)
-        every = sorted({*self.widths, *self.learning_widths, *self.variant_widths, *self.published})
+        check_sizes(self, learning_widths=1, variant_widths=1, published=1, counts=1, published_steps=1)
+        beside = {*self.variant_widths, *self.published}
+        every = sorted({*self.widths, *self.learning_widths, *beside})
         if any(width % self.heads for width in every):
             raise SettingsError(
                 f"widths {every} given with {self.heads} heads; every head reads the same number of units: "
                 f"choose multiples of {self.heads}"
             )
-        if not {*self.variant_widths, *self.published} <= set(self.widths):
+        if not beside <= set(self.widths):
             raise SettingsError(
                 f"variant_widths = {self.variant_widths} and published = {self.published} given; each is set beside "
                 f"the trained network of its width: choose among widths = {self.widths}"
@@ -98,6 +104,11 @@ class Settings:
         return self.blocks + 1
 
     @property
+    def by_count(self) -> tuple[int, ...]:
+        """Widths trained by both protocols."""
+        return tuple(width for width in self.published_trained if width in self.widths)
+
+    @property
     def certified(self) -> Solver:
         """Sweeps, capped, then Newton's method."""
         return SweepsThenNewton(tolerance=self.tolerance, max_sweeps=MAX_SWEEPS)
@@ -109,12 +120,13 @@ PRESETS = {
     "full": Settings(
         data_set="tinyshakespeare", widths=(8, 32, 128), blocks=4, length=32, samples=16, steps=100,
         learning_widths=(8, 32, 128), variant_widths=(8, 32, 128), published=(8, 32, 128),
-        counts=(10, 100, PUBLISHED_STEPS),
+        counts=(10, 100, PUBLISHED_STEPS), published_trained=(8, 32, 128), published_steps=10,
     ),
     "paper": Settings(
         data_set="tinyshakespeare", widths=(8, 16, 32, 64, 128, 256, 512), blocks=12, length=32, samples=128,
         steps=100, learning_widths=(8, 64, 512), variant_widths=(8, 32, 128, 512), published=(8, 32, 128, 512),
-        counts=(10, 100, PUBLISHED_STEPS), seeds=3,
+        counts=(10, 100, PUBLISHED_STEPS), published_trained=(8, 16, 32, 64, 128, 256, 512), published_steps=100,
+        seeds=3,
     ),
 }  # fmt: skip
 
@@ -125,39 +137,20 @@ def preset(profile: str, **overrides) -> Settings:
 
 
 @dataclass(frozen=True)
-class Curves:
-    """Predictive coding and backpropagation trained from the same weights; axes [seeds, networks, steps].
+class ProbedCurves(Curves):
+    """Trainings, and what :func:`~pcn_lib.experiments.transformer_probes.probe` measured at each step.
 
     Attributes:
-        energy: where inference ended, divided by lambda = T: per character, as the loss.
-        pc_loss: Loss on predictive coding's weights.
-        bp_loss: Loss on backpropagation's weights.
-        one_minus_cosine: 1 - cos of their gradients at the same step, each on its own weights.
-        residual: ||dF/dz|| relative to its value on the feedforward pass, the largest of the batch.
-        converged: whether every sample's certificate held.
-        inference_steps: most iterations over the batch.
         contraction: factor by which a sweep shrinks what is left, the worst of the batch, with its sign.
         displacement: ||z* - h|| / ||h|| in the uppermost layer.
         logits: standard deviation of the outputs.
         sharpness: how far attention is from reading the whole past alike, in nats; NaN for linear attention.
     """
 
-    energy: Float[np.ndarray, "seeds networks steps"]
-    pc_loss: Float[np.ndarray, "seeds networks steps"]
-    bp_loss: Float[np.ndarray, "seeds networks steps"]
-    one_minus_cosine: Float[np.ndarray, "seeds networks steps"]
-    residual: Float[np.ndarray, "seeds networks steps"]
-    converged: Bool[np.ndarray, "seeds networks steps"]
-    inference_steps: Int[np.ndarray, "seeds networks steps"]
     contraction: Float[np.ndarray, "seeds networks steps"]
     displacement: Float[np.ndarray, "seeds networks steps"]
     logits: Float[np.ndarray, "seeds networks steps"]
     sharpness: Float[np.ndarray, "seeds networks steps"]
-
-    @property
-    def gap(self) -> Float[np.ndarray, "seeds networks steps"]:
-        """1 - F / (lambda Loss) on predictive coding's weights."""
-        return 1 - self.energy / self.pc_loss
 
 
 @dataclass(frozen=True)
@@ -172,53 +165,59 @@ class Record:
         predicted_displacement: ||z* - h|| / ||h|| to first order, before the first update.
         learning: at the larger rate, for ``settings.learning_widths``.
         variants: for :data:`VARIANTS` (outer) and ``settings.variant_widths`` (inner); first seed only.
-        stopped: inference stopped by count before the first update, for ``settings.published``.
+        stopped: inference stopped by count before the first update, for ``settings.published``; its last axis is
+            ``settings.counts``.
+        published: trained by the published protocol, for ``settings.by_count``; None where there are none.
     """
 
     settings: Settings
     provenance: Provenance
     characters: int
-    trained: Curves
+    trained: ProbedCurves
     predicted_displacement: Float[np.ndarray, "seeds widths"]
-    learning: Curves
-    variants: Curves
-    stopped: Stopped
+    learning: ProbedCurves
+    variants: ProbedCurves
+    stopped: Curves
+    published: Curves | None
 
 
 def run(settings: Settings) -> Record:
     """Train and measure, in float32 as the paper does."""
     start = time.perf_counter()
     data = text(settings.data_set, samples=settings.samples, length=settings.length, default="play")
+    schedule = Schedule(settings.steps, settings.certified, probe)
 
-    seeds = range(settings.seeds)
+    def problems(widths: tuple[int, ...]) -> list[list[Problem]]:
+        return [[problem_of(settings, data, width, seed) for width in widths] for seed in range(settings.seeds)]
 
-    def trained(widths: tuple[int, ...], rate: float) -> Curves:
-        rows = [[curves(problem_of(settings, data, N, seed), settings, rate) for N in widths] for seed in seeds]
-        return _join([_join(row, axis=1) for row in rows], axis=0)
-
-    predicted = [
-        [float(relative_displacement(problem_of(settings, data, N, seed))) for N in settings.widths] for seed in seeds
-    ]
-    before = [[problem_of(settings, data, N, seed) for N in settings.published] for seed in seeds]
-    parts = dict(
-        trained=trained(settings.widths, settings.rate),
-        predicted_displacement=np.array(predicted),
-        learning=trained(settings.learning_widths, settings.learning_rate),
-        variants=_variants(settings, data),
-        stopped=stop_after(before, settings.counts, PUBLISHED_RATE),
+    at_widths, learning, published = problems(settings.widths), problems(settings.learning_widths), None
+    if settings.by_count:
+        by_count = Schedule(settings.published_steps, ActivityDescent(descent(PUBLISHED_RATE), PUBLISHED_STEPS))
+        published = trained(problems(settings.by_count), adam(settings.rate), by_count)
+    parts = (
+        trained(at_widths, adam(settings.rate), schedule, ProbedCurves),
+        np.array([[float(relative_displacement(problem)) for problem in row] for row in at_widths]),
+        trained(learning, adam(settings.learning_rate), schedule, ProbedCurves),
+        trained([_variants(settings, data)], adam(settings.rate), schedule, ProbedCurves),
+        stopped_after(problems(settings.published), settings.counts, PUBLISHED_RATE),
+        published,
     )
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=data.note, dtype="float32")
-    return Record(settings, made, len(data.labels), **parts)
+    return Record(settings, made, len(data.labels), *parts)
 
 
-def _variants(settings: Settings, data: Dataset) -> Curves:
-    """The options of the authors' script, at the published rate."""
-    problems = [
+def _variants(settings: Settings, data: Dataset) -> list[Problem]:
+    """The options of the authors' script, each at every width."""
+    return [
         problem_of(settings, data, width, 0, layer_norm=layer_norm, softmax=softmax)
         for _, layer_norm, softmax in VARIANTS
         for width in settings.variant_widths
     ]
-    return _join([curves(problem, settings, settings.rate) for problem in problems], axis=1)
+
+
+def adam(rate: float) -> Adam:
+    """Adam as published, at a base rate."""
+    return Adam(rate, DECAYS, EPSILON)
 
 
 def problem_of(settings: Settings, data: Dataset, width: int, seed: int, **options: bool) -> Problem:
@@ -231,30 +230,3 @@ def problem_of(settings: Settings, data: Dataset, width: int, seed: int, **optio
     network = transformer.init(jax.random.key(settings.seed + seed), complete_p(), "float32")
     x, y = jnp.asarray(data.x), jnp.asarray(data.y, "float32")
     return Problem(network, x, y, cross_entropy, output_precision=float(settings.length))
-
-
-def curves(problem: Problem, settings: Settings, rate: float) -> Curves:
-    """One training, axes [1, 1, steps]."""
-    optimiser = Adam(rate, DECAYS, EPSILON)
-    history = train(problem, optimiser, Schedule(settings.steps, settings.certified, probe)).history
-    return _curves(history, problem.output_precision)
-
-
-def _curves(history: History, output_precision: float) -> Curves:
-    """The quantities in the order of :class:`Curves`."""
-    probed: Probed = history.probe
-    quantities: tuple[Array, ...] = (
-        history.energy / output_precision,
-        history.pc_loss,
-        history.bp_loss,
-        history.comparison.total.one_minus_cosine,
-        history.residual,
-        history.converged,
-        history.inference_steps,
-        *probed,
-    )
-    return Curves(*(np.asarray(values)[None, None] for values in quantities))
-
-
-def _join(parts: list[Curves], axis: int) -> Curves:
-    return Curves(*(np.concatenate([getattr(part, field.name) for part in parts], axis) for field in fields(Curves)))

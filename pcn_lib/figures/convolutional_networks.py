@@ -1,48 +1,24 @@
 """Pictures of residual convolutional networks: the published figure's axes, the limit, layers, and both protocols."""
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from functools import partial
 
-from pcn_lib.experiments.convolutional_curves import PUBLISHED_STEPS, Curves
-from pcn_lib.experiments.convolutional_networks import PRESETS, Record
+import numpy as np
+
+from pcn_lib.experiments.convolutional_networks import PRESETS, PUBLISHED_STEPS, Record
+from pcn_lib.experiments.trainings import Curves
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.figures.table import Table
+from pcn_lib.figures.trainings import plot_rate, sizes, training_picture
 
-#: Colours of backpropagation's loss, of certified equilibria, and of a recorded run.
-BP, CERTIFIED, RECORDED = "#c1272d", "#0072B2", "#D55E00"
+#: Colours of certified equilibria, and of a recorded run.
+CERTIFIED, RECORDED = "#0072B2", "#D55E00"
 
 
 @styled()
 def training(record: Record) -> Picture:
     """Energies and losses, and cosines, over training: the axes of the published figure."""
-    curves, widths = record.trained, record.settings.widths
-    figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.3), sharex=True)
-    steps = np.arange(curves.energy.shape[-1])
-    plot_seeds(left, steps, curves.bp_loss[:, -1], colour=BP, label=f"$\\mathcal{{L}}$ (BP), $N = {widths[-1]}$")
-    for i, (width, colour) in reversed(list(enumerate(zip(widths, width_colours(widths), strict=True)))):
-        plot_seeds(left, steps, curves.energy[:, i], colour=colour, label=f"$\\mathcal{{F}}^*$ (PC), $N = {width}$")
-        plot_seeds(right, steps, 1 - curves.one_minus_cosine[:, i], colour=colour)
-        if record.published and width in record.settings.published_trained:
-            j = record.settings.published_trained.index(width)
-            right.plot(steps, 1 - record.published.one_minus_cosine[:, j].mean(axis=0), color=colour, linestyle=":")
-    left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.set(xlabel="training step $t$", ylabel="energy or loss")
-    right.set(xlabel="training step $t$", ylabel="cos(BP gradient, PC gradient)")
-    right.axhline(1, color="#888888", linewidth=0.8)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    dotted = "; dotted, trained by the published protocol" if record.published else ""
-    sentence = (
-        "Left, energies at certified equilibria of networks trained by predictive coding, and the loss of the widest "
-        f"one trained by backpropagation. Right, the cosine between their gradients{dotted}"
-    )
-    cosines = 1 - curves.one_minus_cosine.mean(axis=0)[:, 0]
-    first = ", ".join(f"{value:.2f} at N = {width}" for width, value in zip(widths, cosines, strict=True))
-    alt = (
-        "Two panels over the training step, one line for each width. Left, energies lie below the loss and approach it "
-        f"as the width grows. Right, the cosines, which begin with {first}."
-    )
-    return Picture(figure, _caption(record, sentence), alt)
+    settings, published = record.settings, (record.published, record.settings.by_count)
+    return training_picture(record.trained, settings.widths, partial(_caption, record), published=published)
 
 
 @styled()
@@ -57,7 +33,7 @@ def limit(record: Record, recorded: Record | None = None) -> Picture:
             name = f"recorded: full size, {_data_set(recorded)}"
             there = getattr(recorded.start, quantity)[..., 0]
             plot_seeds(axes, np.array(recorded.all_widths), there, colour=RECORDED, marker="^", label=name)
-        _power(axes, widths, values.mean(axis=0), rate)
+        plot_rate(axes, widths, values.mean(axis=0), rate)
         axes.set(xscale="log", yscale="log", xlabel="channels $N$")
         axes.set_xticks(widths, widths)
         axes.minorticks_off()
@@ -139,12 +115,6 @@ def closed_form(record: Record) -> Picture:
     return Picture(figure, _caption(record, sentence), alt)
 
 
-def _power(axes: Axes, widths: np.ndarray, values: np.ndarray, rate: int) -> None:
-    """A dashed N^-rate through the widest network."""
-    line = np.array([widths[-1] / 16, widths[-1]])
-    plot_theory(axes, line, values[-1] * (widths[-1] / line) ** rate, label=f"$N^{{-{rate}}}$")
-
-
 def _data_set(record: Record) -> str:
     return record.provenance.data_set.partition(" (")[0]
 
@@ -201,8 +171,8 @@ def against_paper(record: Record) -> Table:
         ("image", "224 × 224 × 3", f"{height} × {width} × {channels}", "small images show the difference, see below"),
         ("activation", "tanh", s.activation, same),
         ("residual blocks", "3", str(s.blocks), same),
-        ("channels trained", _sizes(paper.widths), _sizes(s.widths), same if s.widths == paper.widths else smaller),
-        ("wider, untrained", "none", _sizes(s.wide), "to read off the rate"),
+        ("channels trained", sizes(paper.widths), sizes(s.widths), same if s.widths == paper.widths else smaller),
+        ("wider, untrained", "none", sizes(s.wide), "to read off the rate"),
         ("optimiser", "Adam 0.001, scaled", f"Adam {s.rate:g}, scaled alike", same),
         ("training steps", "100", str(s.steps), same if s.steps == 100 else "time; curves change little"),
         (
@@ -215,7 +185,3 @@ def against_paper(record: Record) -> Table:
         ("precision", "float32", record.provenance.dtype, same),
     )
     return Table(("", "paper", "this run", "difference and why"), rows, "The published settings and this run's.")
-
-
-def _sizes(sizes: tuple[int, ...]) -> str:
-    return ", ".join(map(str, sizes))

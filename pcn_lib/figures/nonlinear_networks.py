@@ -1,5 +1,7 @@
 """Pictures of nonlinear residual networks: the published figure's axes, the limit, and the published stopping rule."""
 
+from functools import partial
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -7,9 +9,10 @@ from pcn_lib.experiments.nonlinear_networks import PRESETS, Record
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, skip_chain_residual
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.figures.table import Table
+from pcn_lib.figures.trainings import plot_rate, sizes, training_picture
 
-#: Colour of backpropagation's loss and of the published protocol, neither of which is a width.
-BP, PUBLISHED = "#c1272d", "#D55E00"
+#: Colour of the published protocol, which is not a width.
+PUBLISHED = "#D55E00"
 #: Colour of the run at full size that is kept with the book.
 RECORDED = "#666666"
 
@@ -17,32 +20,8 @@ RECORDED = "#666666"
 @styled()
 def training(record: Record) -> Picture:
     """Energies and losses, and cosines, over training: the axes of the published figure."""
-    curves, widths = record.trained, record.settings.widths
-    figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.3), sharex=True)
-    steps = np.arange(curves.energy.shape[-1])
-    plot_seeds(left, steps, curves.bp_loss[:, -1], colour=BP, label=f"$\\mathcal{{L}}$ (BP), $N = {widths[-1]}$")
-    for i, (width, colour) in reversed(list(enumerate(zip(widths, width_colours(widths), strict=True)))):
-        plot_seeds(left, steps, curves.energy[:, i], colour=colour, label=f"$\\mathcal{{F}}^*$ (PC), $N = {width}$")
-        plot_seeds(right, steps, 1 - curves.one_minus_cosine[:, i], colour=colour)
-        if record.published and width in record.settings.published_trained:
-            j = record.settings.published_trained.index(width)
-            cosines = 1 - record.published.one_minus_cosine[:, j].mean(axis=0)
-            right.plot(np.arange(len(cosines)), cosines, color=colour, linestyle=":")
-    left.set(xlabel="training step $t$", ylabel="energy or loss")
-    right.set(xlabel="training step $t$", ylabel="cos(BP gradient, PC gradient)")
-    right.axhline(1, color="#888888", linewidth=0.8)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    dotted = "; dotted, trained by the published protocol" if record.published else ""
-    sentence = (
-        "Left, energies at certified equilibria of networks trained by predictive coding, and the loss of the widest "
-        f"one trained by backpropagation. Right, the cosine between their gradients{dotted}"
-    )
-    cosines = 1 - curves.one_minus_cosine.mean(axis=0)[:, 0]
-    alt = (
-        "Two panels over the training step, one line for each width. Left, energies lie below the loss and approach it "
-        f"as the width grows. Right, the cosines change little from their first values, {_list(widths, cosines)}."
-    )
-    return Picture(figure, _caption(record, sentence), alt)
+    settings, published = record.settings, (record.published, record.settings.by_count)
+    return training_picture(record.trained, settings.widths, partial(_caption, record), published=published)
 
 
 @styled()
@@ -68,7 +47,7 @@ def limit(record: Record, recorded: Record | None = None) -> Picture:
         _overlay((left, right), recorded)
     shown = sorted({*record.all_widths, *(recorded.all_widths if recorded is not None else ())})
     for axes, values, rate in ((left, gap, 1), (right, angle, 2)):
-        _power(axes, widths, values.mean(axis=0), rate)
+        plot_rate(axes, widths, values.mean(axis=0), rate)
         axes.axvline(record.settings.depth, color="#888888", linewidth=1, linestyle=":")
         axes.set(xscale="log", yscale="log", xlabel="width $N$")
         axes.set_xticks(shown, shown, rotation=45 if len(shown) > 6 else 0)
@@ -153,12 +132,6 @@ def _kept(recorded: Record | None) -> str:
     return "" if recorded is None else f"; grey, the recorded run at full size on {recorded.provenance.data_set}"
 
 
-def _power(axes: Axes, widths: np.ndarray, values: np.ndarray, rate: int) -> None:
-    """A dashed N^-rate through the widest network."""
-    line = np.array([widths[-1] / 16, widths[-1]])
-    plot_theory(axes, line, values[-1] * (widths[-1] / line) ** rate, label=f"$N^{{-{rate}}}$")
-
-
 def _caption(record: Record, sentence: str) -> str:
     settings, made = record.settings, record.provenance
     sizes = (
@@ -166,10 +139,6 @@ def _caption(record: Record, sentence: str) -> str:
         f"Adam {settings.rate:g} (scaled), seeds: {settings.seeds}"
     )
     return caption(sentence, data=made.data_set, sizes=sizes, device=f"{made.device}, {made.dtype}")
-
-
-def _list(widths: tuple[int, ...], values: np.ndarray) -> str:
-    return ", ".join(f"{value:.2f} at N = {width}" for width, value in zip(widths, values, strict=True))
 
 
 def protocols(record: Record, recorded: Record | None = None) -> Table:
@@ -263,15 +232,15 @@ def against_paper(record: Record) -> Table:
         ),
         ("activation", "tanh", s.activation, same),
         ("hidden layers H", "31", str(s.depth - 1), same),
-        ("widths trained", _sizes(paper.widths), _sizes(s.widths), same if s.widths == paper.widths else smaller),
-        ("wider, untrained", "none", _sizes(s.wide), "to read off the rate"),
+        ("widths trained", sizes(paper.widths), sizes(s.widths), same if s.widths == paper.widths else smaller),
+        ("wider, untrained", "none", sizes(s.wide), "to read off the rate"),
         ("loss", "cross-entropy", "cross-entropy", same),
         ("optimiser", "Adam 0.001, scaled by (N L)^-1/2", f"Adam {s.rate:g}, scaled alike", same),
         ("training steps", "100", str(s.steps), same if s.steps == 100 else "time; curves change little"),
         (
             "trained by the published protocol",
-            _sizes(paper.widths),
-            f"{_sizes(s.published_trained)}; {s.published_steps} steps" if s.published_trained else "none",
+            sizes(paper.widths),
+            sizes(s.by_count) + (f"; {s.published_steps} steps" if s.by_count else ""),
             "time: 3100 gradient steps before each update",
         ),
         (
@@ -284,7 +253,3 @@ def against_paper(record: Record) -> Table:
         ("precision", "float32", record.provenance.dtype, same),
     )
     return Table(("", "paper", "this run", "difference and why"), rows, "The published settings and this run's.")
-
-
-def _sizes(sizes: tuple[int, ...]) -> str:
-    return ", ".join(map(str, sizes))

@@ -1,5 +1,7 @@
 """Pictures of transformers: the published figure's axes, the limit, and what makes inference hard."""
 
+from functools import partial
+
 import numpy as np
 
 from pcn_lib.experiments.transformers import (
@@ -7,39 +9,23 @@ from pcn_lib.experiments.transformers import (
     PUBLISHED_RATE,
     PUBLISHED_STEPS,
     VARIANTS,
-    Curves,
+    ProbedCurves,
     Record,
 )
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.figures.table import Table
+from pcn_lib.figures.trainings import sizes, training_picture
 
-#: Colour of backpropagation's loss and of the published protocol, neither of which is a width.
-BP, PUBLISHED = "#c1272d", "#D55E00"
+#: Colour of a recorded run, which is not a width.
+RECORDED = "#D55E00"
 
 
 @styled()
 def training(record: Record) -> Picture:
     """Energies and losses, and cosines, over training: the axes of the published figure."""
-    curves, widths = record.trained, record.settings.widths
-    figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.3), sharex=True)
-    steps = np.arange(curves.energy.shape[-1])
-    plot_seeds(left, steps, curves.bp_loss[:, -1], colour=BP, label=f"$\\mathcal{{L}}$ (BP), $N = {widths[-1]}$")
-    for i, (width, colour) in reversed(list(enumerate(zip(widths, width_colours(widths), strict=True)))):
-        label = f"$\\mathcal{{F}}^*/T$ (PC), $N = {width}$"
-        plot_seeds(left, steps, curves.energy[:, i], colour=colour, label=label)
-        plot_seeds(right, steps, 1 - curves.one_minus_cosine[:, i], colour=colour)
-    left.set(xlabel="training step $t$", ylabel="energy or loss per character")
-    right.set(xlabel="training step $t$", ylabel="cos(BP gradient, PC gradient)")
-    right.axhline(1, color="#888888", linewidth=0.8)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    cosines = 1 - curves.one_minus_cosine.mean(axis=0)[:, 0]
-    listed = ", ".join(f"{value:.3f} at N = {width}" for width, value in zip(widths, cosines, strict=True))
-    sentence = (
-        "Left, energies at certified equilibria over the training by predictive coding, and the loss of the widest "
-        "network trained by backpropagation. Right, the cosine between their gradients at the same step"
-    )
-    alt = f"Two panels over the training step. Left, all lines nearly coincide. Right, cosines start at {listed}."
-    return Picture(figure, _caption(record, sentence), alt)
+    settings, published = record.settings, (record.published, record.settings.by_count)
+    described = partial(_caption, record)
+    return training_picture(record.trained, settings.widths, described, published=published, unit=" per character")
 
 
 @styled()
@@ -67,7 +53,7 @@ def limit(record: Record, larger: Record | None = None) -> Picture:
     if larger is not None:
         made = larger.trained
         for ax, values in zip(axes, (made.gap, made.one_minus_cosine, made.displacement), strict=True):
-            ax.plot(larger.settings.widths, values[..., 0].mean(axis=0), "s", color=PUBLISHED, label="recorded")
+            ax.plot(larger.settings.widths, values[..., 0].mean(axis=0), "s", color=RECORDED, label="recorded")
     axes[2].plot(
         widths, record.predicted_displacement.mean(axis=0), "x", color="black", markersize=9, label="one sweep"
     )
@@ -120,7 +106,7 @@ def hardness(record: Record) -> Picture:
     return Picture(figure, _caption(record, sentence), alt)
 
 
-def _rows(name: str, width: int, curves: Curves, place: int) -> tuple[str, ...]:
+def _rows(name: str, width: int, curves: ProbedCurves, place: int) -> tuple[str, ...]:
     start = [values[:, place, 0].mean() for values in (curves.one_minus_cosine, curves.displacement)]
     steps, reached = curves.inference_steps[:, place], curves.converged[:, place].mean()
     contraction = np.abs(curves.contraction[:, place, 0]).mean()
@@ -171,9 +157,15 @@ def against_paper(record: Record) -> Table:
         ("text", "Tiny Shakespeare", made.data_set, "ships with the library; named under every figure"),
         ("windows", "overlapping, one character apart", "one after another", "more text in a batch"),
         ("blocks", str(paper.blocks), str(ours.blocks), "minutes on a laptop"),
-        ("widths", ", ".join(map(str, paper.widths)), ", ".join(map(str, ours.widths)), "minutes on a laptop"),
+        ("widths", sizes(paper.widths), sizes(ours.widths), "minutes on a laptop"),
         ("T, B", f"{paper.length}, {paper.samples}", f"{ours.length}, {ours.samples}", "minutes on a laptop"),
         ("inference", f"{PUBLISHED_STEPS} steps", f"to {ours.tolerance:g}, certified", "the point of this chapter"),
+        (
+            "trained by the published protocol",
+            sizes(paper.by_count),
+            sizes(ours.by_count) + (f"; {ours.published_steps} steps" if ours.by_count else ""),
+            f"time: {PUBLISHED_STEPS} gradient steps before each update",
+        ),
         ("layers with errors", "embedding, blocks, identity", "embedding, blocks", "the identity adds no weights"),
         ("hidden weights", "0.02 at every width", "the same", "CompleteP itself: falling as N^-1/2"),
     )

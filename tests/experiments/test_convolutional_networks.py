@@ -12,10 +12,10 @@ from pcn_lib.claims import convolutional_networks as claims
 from pcn_lib.data import Selection
 from pcn_lib.data.folder import FolderError, folder_images
 from pcn_lib.experiments import convolutional_networks as study
-from pcn_lib.experiments.convolutional_curves import PUBLISHED_STEPS, Curves
-from pcn_lib.experiments.convolutional_networks import Record, Settings
+from pcn_lib.experiments.convolutional_networks import PUBLISHED_STEPS, Record, Settings
 from pcn_lib.experiments.linear_cnn import ClosedForm
 from pcn_lib.experiments.profiles import SettingsError
+from pcn_lib.experiments.trainings import Curves
 from pcn_lib.figures import convolutional_networks as figures
 from pcn_lib.results import provenance
 

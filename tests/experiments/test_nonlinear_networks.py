@@ -1,6 +1,6 @@
 """Nonlinear residual networks: certified trainings, the first order of the gap, and inference stopped by count."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +12,10 @@ from pcn_lib.data import Selection, images
 from pcn_lib.energy import Problem, cross_entropy, loss
 from pcn_lib.experiments import nonlinear_networks as study
 from pcn_lib.experiments.kinked_equilibria import Kinked, kinked_equilibria
-from pcn_lib.experiments.nonlinear_networks import Curves, Record, Settings
+from pcn_lib.experiments.nonlinear_networks import Record, Settings
 from pcn_lib.experiments.profiles import SettingsError
-from pcn_lib.experiments.published_inference import Stopped, published_inference, skip_chain_residual, stop_after
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE, published_inference, skip_chain_residual
+from pcn_lib.experiments.trainings import Curves, at_start, stopped_after
 from pcn_lib.figures import nonlinear_networks as figures
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Criterion, Sweeps, SweepsThenNewton, equilibrate
@@ -32,8 +33,8 @@ def curves_of(widths: tuple[int, ...], steps: int) -> Curves:
     """Trainings just as theory has them: the gap is 1/N, one minus the cosine 1/N^2."""
     ones, N = np.ones((1, len(widths), steps)), np.array(widths)[None, :, None]
     angle = ones / (N + 3.0) ** 2
-    counts = ones.astype(int)
-    return Curves(ones - ones / N, ones, ones, angle, angle, ones, 1e-7 * ones, ones > 0, counts)
+    layers = np.repeat(angle[..., None], SMALL.depth, axis=-1)
+    return Curves(ones - ones / N, ones, ones, angle, ones, layers, 1e-7 * ones, ones > 0, ones.astype(int))
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def ideal() -> Record:
     """A record of which every claim holds, made without any computation."""
     made = provenance(SMALL, seconds=1.0, data_set="images made for a test", dtype="float32")
     ones = np.ones((1, 1, 2))
-    stopped = Stopped(residual=ones, gap=ones, one_minus_cosine=ones / 10, norm_ratio=ones)
+    stopped = replace(curves_of(SMALL.published, 2), residual=ones, one_minus_cosine=ones / 10)
     trained, wide = curves_of(SMALL.widths, SMALL.steps), curves_of(SMALL.wide, 1)
     none, all_ = np.zeros((1, 1)), np.ones((1, 1))
     kinked = Kinked(by_gradient=none, standing=all_, residual=all_ / 5, gap=all_ / 32, one_minus_cosine=all_ / 20)
@@ -63,7 +64,7 @@ def test_a_chain_of_skips_keeps_the_residual_that_descent_on_its_matrix_leaves(h
 
 def test_stopping_at_the_published_count_is_the_published_solver():
     problem = study.problem_of(SMALL, images("digits", Selection(3)), width=4, seed=0)
-    stopped = stop_after([[problem]], (7, 300))
+    stopped = stopped_after([[problem]], (7, 300), ACTIVITY_RATE)
     reached = equilibrate(problem, published_inference(hidden=3))
     likeness = jax.jit(lambda problem, z: compare(pc_gradient(problem, z), bp_gradient(problem)).total)(
         problem, reached
@@ -81,7 +82,10 @@ def test_both_trainings_start_from_the_same_weights_and_every_energy_is_certifie
         record = study.run(SMALL)
     curves = record.trained
     np.testing.assert_array_equal(curves.pc_loss[..., 0], curves.bp_loss[..., 0])
-    np.testing.assert_allclose(curves.same_weights[..., 0], curves.one_minus_cosine[..., 0], rtol=1e-4)
+    data = images("digits", Selection(3))
+    before = at_start([[study.problem_of(SMALL, data, N, 0) for N in SMALL.widths]], SMALL.certified)
+    for field in fields(Curves):
+        np.testing.assert_allclose(getattr(curves.first, field.name), getattr(before, field.name), rtol=1e-4, atol=1e-5)
     assert np.all(curves.pc_loss[..., 1] != curves.bp_loss[..., 1])
     assert curves.converged.all() and record.wide.converged.all()
     assert curves.residual.max() <= SMALL.tolerance

@@ -1,0 +1,138 @@
+"""Trainings of several networks by predictive coding and backpropagation, and inference before the first update."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from pcn_lib.energy import Problem
+from pcn_lib.experiments.published_inference import descent
+from pcn_lib.gradients import compare, loss_and_bp_gradient, pc_gradient
+from pcn_lib.inference import ActivityDescent, Solver
+from pcn_lib.training import History, Optimiser, Schedule, train
+
+#: Problems laid out as [seeds][networks]: initialisations of each, mostly of several widths.
+Problems = Sequence[Sequence[Problem]]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Predictive coding and backpropagation trained from the same weights; axes [seeds, networks, steps].
+
+    Attributes:
+        energy: where inference ended, over lambda, on predictive coding's weights: F* / lambda at an equilibrium.
+        pc_loss: Loss on predictive coding's weights.
+        bp_loss: Loss on backpropagation's weights.
+        one_minus_cosine: 1 - cos of their gradients at the same step, each on its own weights.
+        norm_ratio: length of predictive coding's gradient over that of backpropagation's.
+        layers: 1 - cos of each layer with weights, from input to output.
+        residual: ||dF/dz|| relative to its value on the feedforward pass, the largest of the batch.
+        converged: whether every sample's certificate held.
+        inference_steps: most iterations over the batch.
+    """
+
+    energy: Float[np.ndarray, "seeds networks steps"]
+    pc_loss: Float[np.ndarray, "seeds networks steps"]
+    bp_loss: Float[np.ndarray, "seeds networks steps"]
+    one_minus_cosine: Float[np.ndarray, "seeds networks steps"]
+    norm_ratio: Float[np.ndarray, "seeds networks steps"]
+    layers: Float[np.ndarray, "seeds networks steps layers"]
+    residual: Float[np.ndarray, "seeds networks steps"]
+    converged: Bool[np.ndarray, "seeds networks steps"]
+    inference_steps: Int[np.ndarray, "seeds networks steps"]
+
+    @property
+    def gap(self) -> Float[np.ndarray, "seeds networks steps"]:
+        """1 - F / (lambda Loss) on predictive coding's weights."""
+        return 1 - self.energy / self.pc_loss
+
+    @property
+    def first(self) -> "Curves":
+        """Before the first update; one step."""
+        return type(self)(*(getattr(self, field.name)[:, :, :1] for field in fields(self)))
+
+    def of_network(self, place: int) -> "Curves":
+        """One of the networks, as an axis of length 1."""
+        return type(self)(*(getattr(self, field.name)[:, place : place + 1] for field in fields(self)))
+
+
+Kind = TypeVar("Kind", bound=Curves)
+
+
+def trained(problems: Problems, optimiser: Optimiser, schedule: Schedule, kind: type[Kind] = Curves) -> Kind:
+    """Train every problem by predictive coding and by backpropagation.
+
+    Args:
+        problems: [seeds][networks].
+        optimiser: of both.
+        schedule: how long, and how inference is done.
+        kind: Curves, or a subclass with the fields of the named tuple that ``schedule.probe`` returns.
+    """
+    rows = [[_curves(train(one, optimiser, schedule).history, one, kind) for one in row] for row in problems]
+    return _table(rows)
+
+
+def at_start(problems: Problems, solver: Solver) -> Curves:
+    """The same before the first update, which costs one equilibrium each; one step."""
+    return _table([[_curves(_before_training(problem, solver), problem) for problem in row] for row in problems])
+
+
+def stopped_after(problems: Problems, counts: tuple[int, ...], rate: float) -> Curves:
+    """Inference before the first update, stopped after each number of gradient-descent steps on the activities.
+
+    Returns:
+        Curves whose last axis is ``counts`` in place of training steps.
+    """
+    return _table([[_curves(_stopped(one, jnp.array(counts), rate), one) for one in row] for row in problems])
+
+
+@partial(jax.jit, static_argnames="solver")
+def _before_training(problem: Problem, solver: Solver) -> History:
+    return jax.tree.map(lambda entry: entry[None], _measured(problem, solver))
+
+
+@partial(jax.jit, static_argnames="rate")
+def _stopped(problem: Problem, counts: Int[Array, " counts"], rate: float) -> History:
+    # One program for all counts: a loop may end at a number that is not known when it is compiled.
+    return jax.lax.map(lambda count: _measured(problem, ActivityDescent(descent(rate), count)), counts)
+
+
+def _measured(problem: Problem, solver: Solver) -> History:
+    equilibrium = solver(problem)
+    value, gradient = loss_and_bp_gradient(problem)
+    comparison = compare(pc_gradient(problem, equilibrium), gradient)
+    largest, most = jnp.max(equilibrium.residual), jnp.max(equilibrium.steps)
+    return History(equilibrium.energy, value, value, comparison, largest, equilibrium.converged, most)
+
+
+def _curves(history: History, problem: Problem, kind: type[Kind] = Curves) -> Kind:
+    """One training, axes [1, 1, steps]."""
+    total, layers = history.comparison.total, history.comparison.layers
+    quantities: dict[str, Array] = dict(
+        energy=history.energy / problem.output_precision,
+        pc_loss=history.pc_loss,
+        bp_loss=history.bp_loss,
+        one_minus_cosine=total.one_minus_cosine,
+        norm_ratio=total.norm_ratio,
+        layers=layers.one_minus_cosine,
+        residual=history.residual,
+        converged=history.converged,
+        inference_steps=history.inference_steps,
+    )
+    probed = {} if history.probe is None else history.probe._asdict()
+    return kind(**{name: np.asarray(values)[None, None] for name, values in (quantities | probed).items()})
+
+
+def _table(rows: list[list[Kind]]) -> Kind:
+    return joined([joined(row, axis=1) for row in rows], axis=0)
+
+
+def joined(parts: Sequence[Kind], axis: int) -> Kind:
+    """Several in one: along the seeds (axis 0) or the networks (axis 1)."""
+    kind = type(parts[0])
+    return kind(*(np.concatenate([getattr(part, field.name) for part in parts], axis) for field in fields(kind)))
