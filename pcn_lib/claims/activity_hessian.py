@@ -13,7 +13,8 @@ def claims(record: Record) -> tuple[Claim, ...]:
 
 
 def _chain(record: Record) -> tuple[Claim, ...]:
-    transformer = record.rows("transformer")[-1]
+    transformers = record.rows("transformer")
+    transformer = transformers[0]
     low, high = skip_chain_ends(int(record.hidden[transformer]))
     deep = record.rows("tanh MLP", width=record.settings.width)
     wide = [record.rows(kind, hidden=record.settings.depth - 1)[-1] for kind in ("linear MLP", "tanh MLP")]
@@ -22,7 +23,7 @@ def _chain(record: Record) -> tuple[Claim, ...]:
     return (
         close(
             "a transformer begins as a chain: smallest",
-            "Before training a transformer's smallest eigenvalue is that of the chain of its skips.",
+            "Before training the narrowest transformer's smallest eigenvalue is that of the chain of its skips.",
             predicted=low,
             measured=record.smallest[transformer],
             relative_tolerance=0.05,
@@ -30,7 +31,7 @@ def _chain(record: Record) -> tuple[Claim, ...]:
         ),
         close(
             "a transformer begins as a chain: largest",
-            "Before training a transformer's largest eigenvalue is that of the chain of its skips.",
+            "Before training the narrowest transformer's largest eigenvalue is that of the chain of its skips.",
             predicted=high,
             measured=record.largest[transformer],
             relative_tolerance=0.05,
@@ -51,6 +52,19 @@ def _chain(record: Record) -> tuple[Claim, ...]:
             tolerance=0.4,
             because="the largest eigenvalue grows towards its limit at the same time, and branches change with depth",
         ),
+        *((_away_from_the_chain(record, transformers),) if len(transformers) > 1 else ()),
+    )
+
+
+def _away_from_the_chain(record: Record, transformers: np.ndarray) -> Claim:
+    chains = [skip_chain_ends(int(hidden))[0] for hidden in record.hidden[transformers]]
+    return close(
+        "weights of 0.02 at every width leave the chain",
+        "A transformer's smallest eigenvalue lies off the chain's by a share that grows in proportion to the width.",
+        predicted=1,
+        measured=fit_slope(record.width[transformers], np.abs(record.smallest[transformers] / chains - 1)).slope,
+        tolerance=0.3,
+        because="products of two matrices of standard deviation 0.02 have norms of about 0.02² N; they differ by layer",
     )
 
 

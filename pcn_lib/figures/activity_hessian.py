@@ -14,11 +14,18 @@ MARKS = {
     "transformer": ("#CC79A7", "D"),
     "transformer, trained": ("#c1272d", "*"),
 }
+#: Colour of the run at full size that is kept with the book.
+RECORDED = "#666666"
 
 
 @styled()
-def ends(record: Record) -> Picture:
-    """Smallest and largest eigenvalue against width and against depth."""
+def ends(record: Record, recorded: Record | None = None) -> Picture:
+    """Smallest and largest eigenvalue against width and against depth.
+
+    Args:
+        record: this run.
+        recorded: the run at full size that is kept with the book, drawn in grey; None for none.
+    """
     figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.3), sharey=True)
     hidden = record.settings.depth - 1
     for kind in ("linear MLP", "tanh MLP"):
@@ -26,6 +33,13 @@ def ends(record: Record) -> Picture:
         _ends(left, record.width[rows], record, rows, kind)
     rows = record.rows("tanh MLP", width=record.settings.width)
     _ends(right, record.hidden[rows], record, rows, "tanh MLP")
+    if recorded is not None:
+        across = recorded.rows("tanh MLP", hidden=hidden)
+        down = recorded.rows("tanh MLP", width=record.settings.width)
+        for axes, x, there in ((left, recorded.width[across], across), (right, recorded.hidden[down], down)):
+            for part in (recorded.smallest, recorded.largest):
+                axes.plot(x, part[there], color=RECORDED, marker="o", fillstyle="none", markersize=9, linewidth=1)
+        left.plot([], [], "o-", color=RECORDED, fillstyle="none", label="tanh MLP, recorded: full size")
     for axes, x in ((left, record.width[record.rows("tanh MLP", hidden=hidden)]), (right, record.hidden[rows])):
         chains = [skip_chain_ends(hidden if axes is left else int(size)) for size in x]
         plot_theory(axes, x, [low for low, _ in chains], label="bare skips")
@@ -39,12 +53,16 @@ def ends(record: Record) -> Picture:
     sentence = (
         "Smallest (lower) and largest (upper) eigenvalue of the activity Hessian at the equilibrium, residual MLPs, "
         "against width and against depth; dashed, the chain of bare skips"
-    )
+    ) + _kept(recorded)
     alt = (
         "Two panels on logarithmic axes. Against the width both ends settle. Against the number of hidden layers the "
         "smallest falls like its square and lies below the dashed chain; the largest hardly changes."
     )
     return Picture(figure, _caption(record, sentence), alt)
+
+
+def _kept(recorded: Record | None) -> str:
+    return "" if recorded is None else "; grey, the recorded run at full size"
 
 
 def _ends(axes, x: np.ndarray, record: Record, rows: np.ndarray, kind: str) -> None:
@@ -54,15 +72,26 @@ def _ends(axes, x: np.ndarray, record: Record, rows: np.ndarray, kind: str) -> N
 
 
 @styled()
-def cost(record: Record) -> Picture:
-    """Steps of gradient descent and of the solver against the condition number in z."""
+def cost(record: Record, recorded: Record | None = None) -> Picture:
+    """Steps of gradient descent and of the solver against the condition number in z.
+
+    Args:
+        record: this run.
+        recorded: the run at full size that is kept with the book, drawn in grey; None for none.
+    """
     figure, axes = axes_grid(1, 1, size=(7.4, 4.6))
     for kind, (colour, mark) in MARKS.items():
         rows = record.rows(kind)
         if len(rows):
             axes.plot(record.condition[rows], record.descent_steps[rows], mark, color=colour, label=kind)
             axes.plot(record.condition[rows], record.solver_steps[rows], mark, color=colour, markerfacecolor="none")
-    range_of_k = np.geomspace(record.condition.min(), record.condition.max(), 50)
+    shown = record.condition
+    if recorded is not None:
+        shown = np.append(shown, recorded.condition)
+        style = dict(color=RECORDED, zorder=1)
+        axes.plot(recorded.condition, recorded.descent_steps, "x", label="recorded: full size", **style)
+        axes.plot(recorded.condition, recorded.solver_steps, "+", **style)
+    range_of_k = np.geomspace(shown.min(), shown.max(), 50)
     bound = np.log(1 / TOLERANCE) / np.log((range_of_k + 1) / (range_of_k - 1))
     plot_theory(axes, range_of_k, bound, label="descent, at most")
     axes.set(xscale="log", yscale="log", ylabel=f"steps to a residual of {TOLERANCE:g}")
@@ -71,7 +100,7 @@ def cost(record: Record) -> Picture:
     sentence = (
         "Gradient-descent steps on the activities at the best constant rate (filled) and steps of sweeps and Newton's "
         "method in the errors (open) against the condition number; dashed, the bound for descent"
-    )
+    ) + _kept(recorded)
     alt = (
         "Filled marks rise in proportion to the condition number, below the dashed bound. Open marks stay below twenty "
         "steps whatever the condition number."

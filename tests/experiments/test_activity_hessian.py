@@ -20,12 +20,15 @@ from tests.cases import Case
 SMALL = Settings(widths=(8, 64), depth=4, depths=(8, 16), width=64, samples=1)
 
 
-@pytest.fixture
-def ideal() -> Record:
-    """A record of which every claim holds, made without any computation."""
-    networks = [(kind, width, 3) for width in SMALL.widths for kind in ("linear MLP", "tanh MLP")]
-    networks += [("tanh MLP", 64, 7), ("tanh MLP", 64, 15), ("CNN", 8, 9)]
-    networks += [("transformer", 8, 3), ("transformer, trained", 8, 3)]
+NETWORKS = [
+    *((kind, width, 3) for width in SMALL.widths for kind in ("linear MLP", "tanh MLP")),
+    *(("tanh MLP", 64, 7), ("tanh MLP", 64, 15), ("CNN", 8, 9)),
+    *(("transformer", 8, 3), ("transformer, trained", 8, 3)),
+]
+
+
+def record_of(networks: list[tuple[str, int, int]]) -> Record:
+    """What theory says of networks given as (kind, N, H), made without any computation."""
     names, width, hidden = zip(*networks, strict=True)
     low, high = np.array([skip_chain_ends(H) for H in hidden]).T
     k = high / low
@@ -38,6 +41,12 @@ def ideal() -> Record:
         SMALL, made, names, np.array(width), np.array(hidden), low * (1 - 1e-9), high, np.ones(count), error_largest,
         norm, descent.astype(int), np.full(count, 3),
     )  # fmt: skip
+
+
+@pytest.fixture
+def ideal() -> Record:
+    """A record of which every claim holds."""
+    return record_of(NETWORKS)
 
 
 def failing(record: Record) -> set[str]:
@@ -64,6 +73,15 @@ def test_what_theory_predicts_passes_every_claim(ideal: Record):
 def test_a_broken_quantity_fails_its_claim(ideal: Record, field: str, factor: float, broken: set[str]):
     values = getattr(ideal, field)
     assert failing(replace(ideal, **{field: (values * factor).astype(values.dtype)})) == broken
+
+
+@pytest.mark.parametrize(("power", "broken"), [(1, set()), (0.5, {"weights of 0.02 at every width leave the chain"})])
+def test_wider_transformers_leave_the_chain_in_proportion_to_their_width(power: float, broken: set[str]):
+    record = record_of([*NETWORKS, ("transformer", 32, 3)])
+    rows = record.rows("transformer")
+    smallest = record.smallest.copy()
+    smallest[rows] *= 1 - 0.001 * (record.width[rows] / 8) ** power
+    assert failing(replace(record, smallest=smallest)) == broken
 
 
 @pytest.mark.parametrize("hidden", [2, 7])
