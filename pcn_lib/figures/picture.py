@@ -81,14 +81,23 @@ class Picture:
         """The numbers that the figure shows, as CSV."""
         return plotted.table(self.figure)
 
-    def _repr_html_(self) -> str:
+    @property
+    def shown(self) -> str:
+        """The drawing as it stands on a page."""
+        return self._image("image/svg+xml", self.svg, f'data-places="{html.escape(plotted.places(self.figure))}"')
+
+    def _image(self, kind: str, content: bytes, attributes: str, display: str = "block") -> str:
         width = round(self.figure.get_figwidth() * PIXELS)
         return (
-            f'<figure class="pcn-figure" style="{CARD}">'
-            '<div style="overflow-x:auto" tabindex="0" role="group" aria-label="Figure">'
-            f'<img alt="{html.escape(self.alt)}" src="{_inline("image/svg+xml", self.svg)}" style="display:block;'
+            f'<img alt="{html.escape(self.alt)}" src="{_inline(kind, content)}" style="display:{display};'
             f'width:100%;min-width:{round(SMALLEST * width)}px;max-width:{width}px;height:auto;margin:0 auto" '
-            f'data-places="{html.escape(plotted.places(self.figure))}"></div>'
+            f"{attributes}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<figure class="pcn-figure" style="{CARD}">'
+            f'<div style="overflow-x:auto" tabindex="0" role="group" aria-label="Figure">{self.shown}</div>'
             f'<figcaption style="font-size:0.9em;margin-top:0.5em">{html.escape(self.caption)}</figcaption>'
             f'<p class="pcn-source" style="font-size:0.8em;margin:0.4em 0 0">{SOURCE}'
             f"{_download('csv', 'data (CSV)', _inline('text/csv', self.data.encode()))} · "

@@ -100,7 +100,7 @@ def _symbol(command: re.Match) -> str:
 
 def _place(axes: Axes) -> dict | None:
     scales = axes.get_xscale(), axes.get_yscale()
-    if not set(scales) <= set(MAPPED):
+    if axes.name == "3d" or not set(scales) <= set(MAPPED):
         return None
     box = axes.get_position()
     limits = (axes.get_xlim(), axes.get_ylim())
@@ -116,6 +116,12 @@ def _words(axes: Axes) -> tuple[tuple[str, str], ...]:
 
 def _drawn(axes: Axes, panel: int) -> Iterator[Point]:
     names = _names(axes)
+    if axes.name == "3d":
+        # A surface is drawn between its marks, which have the numbers.
+        for line in axes.lines:
+            for x, y, value in zip(*line.get_data_3d(), strict=True):
+                yield Point(panel, names[line], "point", float(x), float(y), float(value))
+        return
     for line in axes.lines:
         # Lines across the whole panel (axhline, axvline) live in its own coordinates along one axis.
         if line.get_transform() == axes.transData:

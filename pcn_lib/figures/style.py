@@ -31,7 +31,7 @@ def axes_grid(rows: int = 1, columns: int = 1, *, size: tuple[float, float] | No
     Args:
         rows, columns: of panels.
         size: inches (width, height); by default one panel of 6 x 3.8, narrower panels where several stand side by side.
-        sharing: ``sharex`` and ``sharey``, as in ``Figure.subplots``.
+        sharing: whatever else ``Figure.subplots`` takes: ``sharex``, ``sharey``, ``subplot_kw``.
 
     Returns:
         The figure and its axes: one ``Axes``, or an array of them.

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from pcn_lib.experiments.width_depth_surfaces import PRESETS, Record, Surface, predict_start
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled
 from pcn_lib.figures.table import Table
+from pcn_lib.figures.turntable import Turntable
 
 #: Quantities of the published figure: rows of the heat maps.
 LABELS = (r"$\|S\|_2 - 1$", r"$\mathcal{F}^*/\mathcal{L}$", r"cos(BP, PC)")
@@ -85,6 +86,50 @@ def _sizes_as_ticks(figure: Figure, panels: np.ndarray, record: Record) -> None:
         axes.set(xlabel="width $N$")
     for axes in panels[:, 0]:
         axes.set(ylabel="depth $L$")
+
+
+@styled()
+def landscape(record: Record, larger: Record | None = None) -> Turntable:
+    """The published figure's surfaces, before training, to be turned.
+
+    Args:
+        record: this run, whose seed means are the black marks.
+        larger: the run at full size that is kept with the book, drawn as the surface; None to draw this run's.
+    """
+    figure, panels = axes_grid(1, 3, size=(10.2, 3.7), subplot_kw=dict(projection="3d", azim=-130, elev=24))
+    beneath = record if larger is None else larger
+    labels = (r"$\log_{10} \|S\|_2$", *LABELS[1:])
+    for axes, label, below, marks in zip(panels, labels, _published(beneath), _published(record), strict=True):
+        axes.plot_surface(*_grid(beneath), below, cmap="viridis", edgecolor="white", linewidth=0.5, alpha=0.85)
+        axes.plot(*map(np.ravel, (*_grid(record), marks)), "o", color="black", markersize=3.5, label="this run")
+        if larger is not None:
+            x, y = map(np.ravel, _grid(larger))
+            axes.plot(x, y, below.ravel(), ".", color="#777777", markersize=2, label="recorded: full size")
+        axes.set(xlabel="width $\\log_2 N$", ylabel="depth $\\log_2 L$", title=label)
+    panels[0].set_zlim(0)
+    sentence = (
+        "Before training, means over the seeds, to be turned with the slider: the norm of the rescaling, the energy "
+        "over the loss, and the cosine between the two gradients"
+    )
+    if larger is not None:
+        sentence += f"; surface, the recorded run at full size on {larger.surfaces[0].title}, marks, this run"
+    alt = (
+        "Three surfaces over the logarithms of width and depth. The rescaling is a mountain over narrow and deep "
+        "networks and a plain near zero over wide ones; the ratio of energy to loss and the cosine are a high plain at "
+        "1 over wide and shallow networks and fall towards narrow and deep ones."
+    )
+    return Turntable(figure, _caption(record, record.surfaces[0], sentence), alt)
+
+
+def _grid(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """log2 of width and depth, [depths, widths] each."""
+    return np.meshgrid(np.log2(record.settings.widths), np.log2(record.settings.depths))
+
+
+def _published(record: Record) -> tuple[np.ndarray, ...]:
+    """log10 of ||S||, F*/Loss and the cosine, [depths, widths] each."""
+    rescaling, gap, angle = (values.mean(axis=-1) for values in _at_start(record.surfaces[0]))
+    return np.log10(1 + rescaling), 1 - gap, 1 - angle
 
 
 @styled()
