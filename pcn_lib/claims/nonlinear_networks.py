@@ -49,23 +49,27 @@ def _outcome(record: Record) -> tuple[Claim, ...]:
 
 
 def _rates(record: Record) -> tuple[Claim, ...]:
-    gap = record.at_start(lambda curves: curves.gap).mean(axis=0)
-    predicted = record.predicted_gap.mean(axis=0)[-1]
-    per_layer = record.settings.depth / record.settings.wide[-1]
+    settings, start, widths = record.settings, record.start, np.array(record.all_widths)
+    gap, angle = (values[..., 0].mean(axis=0) for values in (start.gap, start.one_minus_cosine))
+    wide, widest = widths >= WIDE * settings.depth, settings.untrained[-1]
+    size = close(
+        "the energy's gap to the loss",
+        f"At N = {widest} 1 - F*/Loss is (1/2B) sum g M g / Loss, the Moreau envelope's first order.",
+        predicted=record.predicted_gap.mean(axis=0)[-1],
+        measured=gap[record.all_widths.index(widest)],
+        relative_tolerance=settings.depth / widest,
+        because="the next order is smaller by a factor of about L/N",
+    )
+    # One width has no rate.
+    if wide.sum() < 2:
+        return (size,)
     return (
-        close(
-            "the energy's gap to the loss",
-            "In the widest network 1 - F*/Loss is (1/2B) sum g M g / Loss, the Moreau envelope's first order.",
-            predicted=predicted,
-            measured=gap[-1],
-            relative_tolerance=per_layer,
-            because="the next order is smaller by a factor of about L/N",
-        ),
+        size,
         close(
             "energies become losses as 1/N",
             f"1 - F*/Loss falls as N^-1 at fixed depth (N >= {WIDE} L, before the first update).",
             predicted=-1,
-            measured=_slope(record, gap),
+            measured=fit_slope(widths[wide], gap[wide]).slope,
             tolerance=0.25,
             because="one initialisation scatters by 10 to 20 %; at N = 4 L the next order is a quarter of the first",
         ),
@@ -73,28 +77,20 @@ def _rates(record: Record) -> tuple[Claim, ...]:
             "gradients align as 1/N²",
             f"1 - cos falls as N^-2 at fixed depth (N >= {WIDE} L, before the first update).",
             predicted=-2,
-            measured=_slope(record, record.at_start(lambda curves: curves.one_minus_cosine).mean(axis=0)),
+            measured=fit_slope(widths[wide], angle[wide]).slope,
             tolerance=0.4,
             because="the same scatter and the same next order, each counted twice in a square",
         ),
     )
 
 
-def _slope(record: Record, values: np.ndarray) -> float:
-    widths = np.array(record.all_widths)
-    wide = widths >= WIDE * record.settings.depth
-    return fit_slope(widths[wide], values[wide]).slope
-
-
 def _stopping_rule(record: Record) -> tuple[Claim, ...]:
     settings, stopped = record.settings, record.stopped
     hidden, place = settings.depth - 1, settings.counts.index(STEPS_PER_LAYER)
     chain = skip_chain_residual(hidden, ACTIVITY_RATE, STEPS_PER_LAYER * hidden)
-    shared = [width for width in settings.published if width in record.all_widths]
-    here = [settings.published.index(width) for width in shared]
-    certified = record.at_start(lambda curves: curves.one_minus_cosine)
-    certified = certified[:, [record.all_widths.index(width) for width in shared]].mean(axis=0)
-    moved = np.abs(stopped.one_minus_cosine[:, here, place].mean(axis=0) / certified - 1)
+    places = [record.all_widths.index(width) for width in settings.published]
+    certified = record.start.one_minus_cosine[:, places, 0].mean(axis=0)
+    moved = np.abs(stopped.one_minus_cosine[:, :, place].mean(axis=0) / certified - 1)
     return (
         at_least(
             "100 H steps stop short of the equilibrium",

@@ -92,6 +92,15 @@ class Settings:
             raise SettingsError(f"activation = {self.activation!r} given; known are {known}: choose one of these")
         if PUBLISHED_STEPS not in self.counts:
             raise SettingsError(f"counts = {self.counts} given; the published count is needed: add {PUBLISHED_STEPS}")
+        if not self.untrained:
+            raise SettingsError(
+                f"wide = {self.wide} given; all of them are trained, and rates want others: choose one not in widths"
+            )
+
+    @property
+    def untrained(self) -> tuple[int, ...]:
+        """Widths measured before the first update only: the wider ones, and those where inference is also stopped."""
+        return tuple(sorted({*self.wide, *self.published} - {*self.widths}))
 
     @property
     def by_count(self) -> tuple[int, ...]:
@@ -158,8 +167,8 @@ class Record:
         provenance: where and when, with the data set really used.
         image: (height, width, channels) of the images.
         trained: at certified equilibria, for ``settings.widths``.
-        wide: the same before the first update, for ``settings.wide``; one step.
-        predicted_gap: 1 - F* / Loss to first order before the first update, for ``settings.wide``.
+        wide: the same before the first update, for ``settings.untrained``; one step.
+        predicted_gap: 1 - F* / Loss to first order before the first update, for ``settings.untrained``.
         stopped: inference stopped by count before the first update, for ``settings.published``; its last axis is
             ``settings.counts``.
         published: trained by the published protocol, for ``settings.by_count``; None where there are none.
@@ -182,13 +191,14 @@ class Record:
 
     @property
     def all_widths(self) -> tuple[int, ...]:
-        """Widths known at initialisation: those trained, then the wider ones."""
-        return (*self.settings.widths, *self.settings.wide)
+        """Widths known at initialisation, ascending."""
+        return tuple(sorted((*self.settings.widths, *self.settings.untrained)))
 
     @property
     def start(self) -> Curves:
         """Certified equilibria before the first update, for ``all_widths``; one step."""
-        return joined([self.trained.first, self.wide], axis=1)
+        known = (*self.settings.widths, *self.settings.untrained)
+        return joined([self.trained.first, self.wide], axis=1).take([known.index(width) for width in self.all_widths])
 
 
 def run(settings: Settings) -> Record:
@@ -208,7 +218,7 @@ def run(settings: Settings) -> Record:
     published = None
     if settings.by_count:
         published = trained(problems(settings.by_count), adam, Schedule(settings.steps, PUBLISHED))
-    wide = problems(settings.wide)
+    wide = problems(settings.untrained)
     curves = trained(problems(settings.widths), adam, schedule)
     linear = closed_form(data, settings.linear, settings.blocks, draws=settings.draws, seed=settings.seed)
     parts = (
@@ -232,7 +242,7 @@ def _enlarged(settings: Settings, data: Dataset, known: Curves) -> tuple[Curves,
     for factor, x in images.items():
         if factor == 1 and N in settings.widths:
             place = settings.widths.index(N)
-            parts.append(known.first.of_network(place))
+            parts.append(known.first.take([place]))
         else:
             parts.append(at_start([[problem_of(settings, data, N, seed, x)] for seed in seeds], settings.certified))
     networks = [cnn_of(settings, x, data.y, N) for x in images.values()]

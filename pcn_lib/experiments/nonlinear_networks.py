@@ -5,7 +5,6 @@ published protocol, a number of gradient-descent steps on the activities that is
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import jax
@@ -18,7 +17,7 @@ from pcn_lib.energy import Problem, cross_entropy, loss
 from pcn_lib.experiments.kinked_equilibria import Kinked, kinked_equilibria
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, published_inference
-from pcn_lib.experiments.trainings import Curves, at_start, stopped_after, trained
+from pcn_lib.experiments.trainings import Curves, at_start, joined, stopped_after, trained
 from pcn_lib.inference import Solver, SweepsThenNewton
 from pcn_lib.network import MLP, feedforward
 from pcn_lib.numerics import Activation
@@ -40,7 +39,7 @@ class Settings:
         data_set: images wanted; handwritten digits stand in where they are not on this machine.
         activation: phi, one of :data:`ACTIVATIONS`.
         widths: N of the networks that are trained.
-        wide: N of wider networks, measured at initialisation only.
+        wide: N of other networks, measured at initialisation only.
         published: N at which the published protocol is tried at initialisation.
         published_trained: N at which, if among ``widths``, networks are trained by the published protocol as well.
         published_steps: weight updates of those.
@@ -83,6 +82,15 @@ class Settings:
             raise SettingsError(f"activation = {self.activation!r} given; known are {known}: choose one of these")
         if STEPS_PER_LAYER not in self.counts:
             raise SettingsError(f"counts = {self.counts} given; the published count is needed: add {STEPS_PER_LAYER}")
+        if not self.untrained:
+            raise SettingsError(
+                f"wide = {self.wide} given; all of them are trained, and rates want others: choose one not in widths"
+            )
+
+    @property
+    def untrained(self) -> tuple[int, ...]:
+        """Widths measured before the first update only: the wider ones, and those where inference is also stopped."""
+        return tuple(sorted({*self.wide, *self.published} - {*self.widths}))
 
     @property
     def by_count(self) -> tuple[int, ...]:
@@ -96,9 +104,7 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(
-        widths=(8, 128), published=(8,), kinked=(128,), counts=(10, STEPS_PER_LAYER), samples=4, steps=2
-    ),
+    "smoke": Settings(widths=(8, 128), published=(8,), kinked=(128,), counts=(10, STEPS_PER_LAYER), samples=4, steps=2),
     "quick": Settings(),
     "full": Settings(
         data_set="cifar10",
@@ -137,8 +143,8 @@ class Record:
         settings: how.
         provenance: where and when, with the data set really used.
         trained: at certified equilibria, for ``settings.widths``.
-        wide: the same before the first update, for ``settings.wide``; one step.
-        predicted_gap: 1 - F* / Loss to first order in L / N before the first update, for ``settings.wide``.
+        wide: the same before the first update, for ``settings.untrained``; one step.
+        predicted_gap: 1 - F* / Loss to first order in L / N before the first update, for ``settings.untrained``.
         stopped: inference stopped by count before the first update, for ``settings.published``; its last axis is
             ``settings.counts``.
         published: trained by the published protocol, for ``settings.by_count``; None where there are none.
@@ -156,12 +162,14 @@ class Record:
 
     @property
     def all_widths(self) -> tuple[int, ...]:
-        """Widths known at initialisation: those trained, then the wider ones."""
-        return (*self.settings.widths, *self.settings.wide)
+        """Widths known at initialisation, ascending."""
+        return tuple(sorted((*self.settings.widths, *self.settings.untrained)))
 
-    def at_start(self, quantity: Callable[[Curves], np.ndarray]) -> Float[np.ndarray, "seeds all_widths"]:
-        """A quantity at certified equilibria before the first update, for ``all_widths``."""
-        return np.concatenate([quantity(curves)[..., 0] for curves in (self.trained, self.wide)], axis=1)
+    @property
+    def start(self) -> Curves:
+        """Certified equilibria before the first update, for ``all_widths``; one step."""
+        known = (*self.settings.widths, *self.settings.untrained)
+        return joined([self.trained.first, self.wide], axis=1).take([known.index(width) for width in self.all_widths])
 
 
 def run(settings: Settings) -> Record:
@@ -173,7 +181,7 @@ def run(settings: Settings) -> Record:
     def problems(widths: tuple[int, ...], of: Settings = settings) -> list[list[Problem]]:
         return [[problem_of(of, data, width, seed) for width in widths] for seed in seeds]
 
-    wide, hidden, published = problems(settings.wide), settings.depth - 1, None
+    wide, hidden, published = problems(settings.untrained), settings.depth - 1, None
     if settings.by_count:
         schedule = Schedule(settings.published_steps, published_inference(hidden))
         published = trained(problems(settings.by_count), adam, schedule)

@@ -56,9 +56,9 @@ class Curves:
         """Before the first update; one step."""
         return type(self)(*(getattr(self, field.name)[:, :, :1] for field in fields(self)))
 
-    def of_network(self, place: int) -> "Curves":
-        """One of the networks, as an axis of length 1."""
-        return type(self)(*(getattr(self, field.name)[:, place : place + 1] for field in fields(self)))
+    def take(self, places: Sequence[int]) -> "Curves":
+        """Some of the networks, in the order asked for."""
+        return type(self)(*(getattr(self, field.name)[:, list(places)] for field in fields(self)))
 
 
 Kind = TypeVar("Kind", bound=Curves)

@@ -38,7 +38,7 @@ def limit(record: Record, recorded: Record | None = None) -> Picture:
         axes.set_xticks(widths, widths)
         axes.minorticks_off()
     predicted = record.predicted_gap.mean(axis=0)
-    left.plot(record.settings.wide, predicted, "x", color="black", markersize=9, label="first order")
+    left.plot(record.settings.untrained, predicted, "x", color="black", markersize=9, label="first order")
     left.set(ylabel="$1 - \\mathcal{F}^* / \\mathcal{L}$")
     right.set(ylabel="$1 - \\cos$")
     left.legend()
@@ -136,10 +136,9 @@ def protocols(record: Record) -> Table:
         rows += [
             (f"N = {width}, {count} steps", *_quantities(record.stopped, i, j)) for j, count in enumerate(s.counts)
         ]
-        if width in record.all_widths:
-            place = record.all_widths.index(width)
-            sweeps = int(record.start.inference_steps[:, place].max())
-            rows.append((f"N = {width}, certified, {sweeps} sweeps", *_quantities(record.start, place, 0)))
+        place = record.all_widths.index(width)
+        sweeps = int(record.start.inference_steps[:, place].max())
+        rows.append((f"N = {width}, certified, {sweeps} sweeps", *_quantities(record.start, place, 0)))
     return Table(
         ("inference", "relative norm of dF/dz", "1 − F/Loss", "cos", "cos, first conv", "cos, readout", "norm ratio"),
         tuple(rows),

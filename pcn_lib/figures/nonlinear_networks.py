@@ -33,13 +33,16 @@ def limit(record: Record, recorded: Record | None = None) -> Picture:
         recorded: the run at full size that is kept with the book, drawn in grey; None for none.
     """
     figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.8))
-    widths = np.array(record.all_widths)
-    gap = record.at_start(lambda curves: curves.gap)
-    angle = record.at_start(lambda curves: curves.one_minus_cosine)
+    widths, start = np.array(record.all_widths), record.start
+    gap, angle = start.gap[..., 0], start.one_minus_cosine[..., 0]
     plot_seeds(left, widths, gap, colour="#0072B2", marker="o", label="certified equilibrium")
-    wide = record.settings.wide
     left.plot(
-        wide, record.predicted_gap.mean(axis=0), "x", color="black", markersize=9, label="Moreau envelope, 1st order"
+        record.settings.untrained,
+        record.predicted_gap.mean(axis=0),
+        "x",
+        color="black",
+        markersize=9,
+        label="Moreau envelope, 1st order",
     )
     plot_seeds(right, widths, angle, colour="#0072B2", marker="o", label="certified equilibrium")
     _stopped((left, right), record)
@@ -81,10 +84,9 @@ def stopping(record: Record) -> Picture:
     for i, (width, colour) in enumerate(zip(settings.published, width_colours(settings.published), strict=True)):
         plot_seeds(left, steps, record.stopped.residual[:, i], colour=colour, marker="s", label=f"$N = {width}$")
         plot_seeds(right, steps, 1 - record.stopped.one_minus_cosine[:, i], colour=colour, marker="s")
-        if width in record.all_widths:
-            place = record.all_widths.index(width)
-            certified = 1 - record.at_start(lambda curves: curves.one_minus_cosine)[:, place].mean()
-            right.axhline(certified, color=colour, linestyle="-.", linewidth=1.2)
+        place = record.all_widths.index(width)
+        certified = 1 - record.start.one_minus_cosine[:, place, 0].mean()
+        right.axhline(certified, color=colour, linestyle="-.", linewidth=1.2)
     range_of_steps = np.unique(np.geomspace(hidden, 1000 * hidden, 60).astype(int))
     chain = [skip_chain_residual(hidden, ACTIVITY_RATE, int(count)) for count in range_of_steps]
     plot_theory(left, range_of_steps, chain, label="skips alone")
@@ -118,8 +120,7 @@ def _stopped(panels: tuple[Axes, Axes], record: Record) -> None:
 def _overlay(panels: tuple[Axes, Axes], recorded: Record) -> None:
     """The recorded run: certified in grey circles, stopped by the published rule in grey squares."""
     place = recorded.settings.counts.index(STEPS_PER_LAYER)
-    gap = recorded.at_start(lambda curves: curves.gap)
-    angle = recorded.at_start(lambda curves: curves.one_minus_cosine)
+    gap, angle = recorded.start.gap[..., 0], recorded.start.one_minus_cosine[..., 0]
     stopped = (recorded.stopped.gap, recorded.stopped.one_minus_cosine)
     for axes, values, rule in zip(panels, (gap, angle), stopped, strict=True):
         style = dict(color=RECORDED, linewidth=1, markersize=9, fillstyle="none")
@@ -158,21 +159,20 @@ def protocols(record: Record, recorded: Record | None = None) -> Table:
 
 
 def _rule_rows(record: Record, prefix: str) -> list[tuple[str, ...]]:
-    """One row for each width at which both inferences were measured."""
+    """One row for each width at which inference is stopped by count."""
     settings, place = record.settings, record.settings.counts.index(STEPS_PER_LAYER)
-    residual = record.at_start(lambda curves: curves.residual).mean(axis=0)
-    angle = record.at_start(lambda curves: curves.one_minus_cosine).mean(axis=0)
+    residual = record.start.residual[..., 0].mean(axis=0)
+    angle = record.start.one_minus_cosine[..., 0].mean(axis=0)
     rows = []
     for i, width in enumerate(settings.published):
-        if width in record.all_widths:
-            at = record.all_widths.index(width)
-            left, apart, length = (
-                float(values[:, i, place].mean())
-                for values in (record.stopped.residual, record.stopped.one_minus_cosine, record.stopped.norm_ratio)
-            )
-            cells = (f"{left:.1e}", f"{residual[at]:.1e}", f"{1 - apart:.4f}", f"{1 - angle[at]:.4f}")
-            more = (f"{apart:.2e}", f"{angle[at]:.2e}", f"{apart / angle[at]:.2f}", f"{length:.3f}")
-            rows.append((f"{prefix}N = {width}", *cells, *more))
+        at = record.all_widths.index(width)
+        left, apart, length = (
+            float(values[:, i, place].mean())
+            for values in (record.stopped.residual, record.stopped.one_minus_cosine, record.stopped.norm_ratio)
+        )
+        cells = (f"{left:.1e}", f"{residual[at]:.1e}", f"{1 - apart:.4f}", f"{1 - angle[at]:.4f}")
+        more = (f"{apart:.2e}", f"{angle[at]:.2e}", f"{apart / angle[at]:.2f}", f"{length:.3f}")
+        rows.append((f"{prefix}N = {width}", *cells, *more))
     return rows
 
 
@@ -194,16 +194,9 @@ def _kink_rows(record: Record, prefix: str) -> list[tuple[str, ...]]:
     for i, width in enumerate(record.settings.kinked):
         if width in record.all_widths:
             at = record.all_widths.index(width)
-            curves = (
-                record.at_start(take)[:, at].mean()
-                for take in (
-                    lambda c: c.converged.astype(float),
-                    lambda c: c.residual,
-                    lambda c: c.gap,
-                    lambda c: c.one_minus_cosine,
-                )
-            )
-            sure, residual, gap, angle = map(float, curves)
+            start = record.start.take([at])
+            means = (start.converged, start.residual, start.gap, start.one_minus_cosine)
+            sure, residual, gap, angle = (float(values.mean()) for values in means)
             shares = (f"{sure:.0%}", "–", f"{1 - sure:.0%}")
             name = f"{prefix}{record.settings.activation}, N = {width}"
             rows.append((name, *shares, f"{residual:.1e}", f"{gap:.4f}", f"{1 - angle:.4f}"))
