@@ -30,19 +30,25 @@ def transfer_cost(sweep: Sweep, values: np.ndarray) -> float:
 
 
 def _transfer(record: Record) -> tuple[Claim, ...]:
-    made = []
+    made, widths = [], np.array(record.settings.widths)
+    # Backpropagation's limit is in N alone; predictive coding shares its rates where it shares its gradients.
+    alike = {"PC": widths >= WIDE * record.settings.depth, "BP": widths > 0}
     for rule, values in losses(record.mupc_widths).items():
-        made.append(
-            close(
-                f"{rule} under muPC: the best rate does not move with width",
-                "log2 of the best base rate in the widest network over that in the narrowest.",
-                predicted=0,
-                measured=float(np.log2(record.mupc_widths.best(values)[[-1, 0]]) @ [1, -1]),
-                tolerance=1,
-                because="a factor of two: losses are flat about their minima, and the narrowest network has N = 4 L",
-                source="paper, section 3",
+        where = alike[rule]
+        # One width has nowhere to move to.
+        if where.sum() > 1:
+            best = np.log2(record.mupc_widths.best(values)[where])
+            made.append(
+                close(
+                    f"{rule} under muPC: the best rate does not move with width",
+                    f"log2 of the best base rate at N = {widths[-1]} over that at N = {widths[where][0]}.",
+                    predicted=0,
+                    measured=best[-1] - best[0],
+                    tolerance=1,
+                    because="a factor of two: losses are flat about their minima, and seeds are few",
+                    source="paper, section 3",
+                )
             )
-        )
         made.append(
             at_most(
                 f"{rule} under muPC: a rate found in a narrow network serves a wide one",
@@ -135,7 +141,7 @@ def _certificates(record: Record) -> tuple[Claim, ...]:
             f"Share of samples, over the whole training, certified at N >= {WIDE} L (the least shown).",
             bound=0.95,
             measured=found.certified[wide].min() if wide.any() else np.nan,
-            because="the number of sweeps is limited: at a large rate a batch in passing may need more",
+            because="sweeps and Newton steps are limited: at a large rate a batch in passing may need more",
         ),
         at_least(
             "the rates tried hold the best one",

@@ -9,6 +9,8 @@ from pcn_lib.statistics import fit_slope
 
 #: Gradient errors below this are rounding and say nothing of a rate.
 FLOOR = 1e-12
+#: N / L from which a network counts as wide.
+WIDE = 16
 
 
 def claims(record: Record) -> tuple[Claim, ...]:
@@ -88,6 +90,7 @@ def _rates(record: Record) -> tuple[Claim, ...]:
 def _tanh(record: Record) -> tuple[Claim, ...]:
     tanh = _of(record, "tanh")
     by_width = record.by_width(record.wide.contraction)[1].mean(axis=(1, 2))
+    wide = np.array([width >= WIDE * depth for width, depth in record.settings.sizes])
     return (
         at_most(
             "tanh contracts faster with width",
@@ -96,13 +99,17 @@ def _tanh(record: Record) -> tuple[Claim, ...]:
             measured=fit_slope(record.settings.widths, by_width).slope,
             because="N^-1 up to a logarithm: the largest of N Gaussian weights enters",
         ),
-        at_least(
-            "tanh: the curvature decides",
-            "The curvature's part of the derivative alone has the whole's norm (smallest ratio).",
-            bound=0.8,
-            measured=(tanh.curvature / tanh.contraction).min(),
-            because="-lambda P^T P has rank K; the curvature has full rank and a larger norm",
-        ),
+        *((_curvature(tanh, wide),) if wide.any() else ()),
+    )
+
+
+def _curvature(tanh, wide: np.ndarray) -> Claim:
+    return at_least(
+        "tanh: the curvature decides",
+        f"The curvature's part of the derivative alone has the whole's norm (N >= {WIDE} L, smallest ratio).",
+        bound=0.8,
+        measured=(tanh.curvature / tanh.contraction)[wide].min(),
+        because="-lambda P^T P has rank K; the curvature has full rank and a larger norm",
     )
 
 

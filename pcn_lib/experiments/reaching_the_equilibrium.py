@@ -105,13 +105,10 @@ class Minima:
         """Largest relative difference from the certified energies."""
         return float(np.abs(self.ratios - 1).max())
 
-    def __str__(self) -> str:
-        several = (np.ptp(self.ratios, axis=1) > DISTINCT).sum()
-        return (
-            f"{self.shape:<7} residuals {self.residuals.min():.0e} to {self.residuals.max():.0e}, "
-            f"F / F* from {self.ratios.min():.6f} to {self.ratios.max():.6f}, "
-            f"more than one minimum found for {several} of {len(self.certified)} samples"
-        )
+    @property
+    def several(self) -> int:
+        """Samples for which more than one minimum was found."""
+        return int((np.ptp(self.ratios, axis=1) > DISTINCT).sum())
 
 
 @dataclass(frozen=True)
@@ -133,16 +130,6 @@ class Record:
     def case(self, activation: str, shape: str) -> Case:
         """The case of one activation and shape."""
         return next(case for case in self.cases if (case.activation, case.shape) == (activation, shape))
-
-    @property
-    def kinks(self) -> str:
-        """The certificates of the ReLU networks in words, a line for each."""
-        return "\n".join(
-            f"{case.shape:<7} residual {case.reference.residual:.2f}; of {self.settings.samples} samples "
-            f"{case.stationary} stationary, {case.uncertified} uncertified"
-            for case in self.cases
-            if case.activation == "relu"
-        )
 
 
 def run(settings: Settings) -> Record:

@@ -23,6 +23,9 @@ from pcn_lib.rescaling import LinearExact
 from pcn_lib.results import Provenance, provenance
 from pcn_lib.training import GradientDescent, Schedule, train
 
+#: Of the loss at the origin: where less is left, f(x) - y has half the digits of a float64.
+LEARNED = 1e-16
+
 
 class Start(NamedTuple):
     """Where trainings start: a factor on muPC's initial weights, with or without skips."""
@@ -140,7 +143,7 @@ class Record:
         times: of the grid; axes [STARTS, widths, hidden, seeds].
         curves: of the grid; axes [STARTS, widths, hidden, steps].
         diverged: trainings with a loss that is not finite; axes [STARTS, widths, hidden, (PC, BP)].
-        residual: the largest relative ||dF/dz|| of all finite trainings of the grid.
+        residual: the largest relative ||dF/dz|| of all finite trainings of the grid, while there is a loss to speak of.
         approach: at ever smaller initial weights; axes [approach_hidden, factors, seeds].
         tiny: at still smaller ones, at the deepest of these networks; axes [tiny, seeds].
     """
@@ -195,7 +198,7 @@ def run(settings: Settings) -> Record:
         _times(runs, level, shape),
         Curves(*(np.array([getattr(run, q)[0] for run in runs]).reshape(*shape, -1) for q in _QUANTITIES)),
         np.array([[_diverged(run.pc_loss), _diverged(run.bp_loss)] for run in runs]).reshape(*shape, 2),
-        float(max(np.max(run.residual, where=np.isfinite(run.pc_loss), initial=0.0) for run in runs)),
+        max(_residual(run, level) for run in runs),
         _times(nearer, level, (len(settings.approach_hidden), len(settings.factors))),
         _times(tiny, level, (len(tiny),)),
     )
@@ -206,6 +209,16 @@ _QUANTITIES = ("energy", "pc_loss", "bp_loss")
 
 def _times(runs: list[_Trained], level: float, shape: tuple[int, ...]) -> Times:
     return Times(*(np.array([escape(getattr(run, q), level) for run in runs]).reshape(*shape, -1) for q in _QUANTITIES))
+
+
+def _residual(run: _Trained, level: float) -> float:
+    """The largest where the loss is finite and not learned away.
+
+    The relative norm of dF/dz divides by that of the feedforward pass, which is proportional to f(x) - y; where that
+    is nothing but rounding of activities of order 1, so is the ratio.
+    """
+    counted = np.isfinite(run.pc_loss) & (run.pc_loss > LEARNED * level)
+    return float(np.max(run.residual, where=counted, initial=0.0))
 
 
 def _diverged(values: np.ndarray) -> int:

@@ -163,15 +163,6 @@ class Case:
         """The curve of one solver, by its name."""
         return next(curve for curve in self.curves if curve.method == method)
 
-    def __str__(self) -> str:
-        """What the published number of steps reaches, beside the certified equilibrium."""
-        end = self.curve("gradient descent")
-        return (
-            f"{self.activation:<5}{self.shape:<7}{end.steps[-1]:5d} steps: residual {end.residual[-1]:.0e}, "
-            f"gradient error {end.gradient_error[-1]:.0e}, 1 - cos {end.one_minus_cosine[-1]:.1e} "
-            f"(equilibrium: {self.reference.one_minus_cosine:.1e})"
-        )
-
     @property
     def step_cost(self) -> float:
         """What one gradient-descent step costs in BP steps, from the longest run."""

@@ -7,6 +7,7 @@ from pcn_lib.experiments.published_inference import STEPS_PER_LAYER
 from pcn_lib.experiments.reaching_the_equilibrium import Minima, Record
 from pcn_lib.experiments.solver_curves import README_STEPS, Case
 from pcn_lib.figures import Picture, axes_grid, caption, plot_theory, styled
+from pcn_lib.figures.table import Table
 
 MARKERS = ("o", "s", "^", "v", "D", "P", "X")
 #: Fields of a Curve, as they are written on an axis.
@@ -108,6 +109,39 @@ def _ends(axes: Axes, found: Minima) -> None:
     # Equal energies are drawn as equal: no axis that magnifies their rounding.
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.99), max(high, 1.01))
+
+
+def stops(record: Record) -> Table:
+    """What the published number of steps reaches, network by network, beside the certified equilibrium."""
+    rows = []
+    for case in record.cases:
+        end = case.curve("gradient descent")
+        cells = (f"{end.steps[-1]}", f"{end.residual[-1]:.0e}", f"{end.gradient_error[-1]:.0e}")
+        angles = (f"{end.one_minus_cosine[-1]:.1e}", f"{case.reference.one_minus_cosine:.1e}")
+        rows.append((f"{case.activation}, {case.shape}", *cells, *angles))
+    headings = ("network", "steps", "residual", "gradient error", "1 − cos", "1 − cos at equilibrium")
+    return Table(headings, tuple(rows), "Gradient descent on the activities after 100 H steps, rate 0.3.")
+
+
+def ends(record: Record) -> Table:
+    """Whether the ends of long descents are equilibria, and how many minima they are."""
+    rows = []
+    for found in record.minima:
+        left = f"{found.residuals.min():.0e} to {found.residuals.max():.0e}"
+        spread = f"{found.ratios.min():.6f} to {found.ratios.max():.6f}"
+        rows.append((found.shape, left, spread, f"{found.several} of {len(found.certified)}"))
+    headings = ("network", "residuals", "F / F*", "samples with several minima")
+    return Table(headings, tuple(rows), f"Ends of descents from {record.settings.starts} starts of every sample.")
+
+
+def kinks(record: Record) -> Table:
+    """What the certificates of the ReLU networks rest on."""
+    cases = [case for case in record.cases if case.activation == "relu"]
+    rows = tuple(
+        (case.shape, f"{case.reference.residual:.2f}", f"{case.stationary}", f"{case.uncertified}") for case in cases
+    )
+    headings = ("network", "residual", "samples stationary", "uncertified")
+    return Table(headings, rows, f"ReLU networks, the default solver, {record.settings.samples} samples.")
 
 
 def _caption(sentence: str, record: Record) -> str:

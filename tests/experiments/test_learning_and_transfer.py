@@ -23,7 +23,7 @@ from pcn_lib.training import GradientDescent, Schedule, train_batches
 from tests.oracles import dense_layers, layer_map
 
 SMALL = Settings(
-    train_samples=40, test_samples=20, widths=(16, 64), depths=(4, 8), width=16, learned_widths=(16, 64),
+    train_samples=40, test_samples=20, widths=(64, 256), depths=(4, 8), width=16, learned_widths=(16, 64),
     learned_depths=(4, 16), mupc_rates=(0, 1, 2), sp_rates=(-3, -2, -1), steps=8, learned_steps=8, batch=8,
 )  # fmt: skip
 SOLVER = Sweeps(1e-2, 15, accelerate=True)
@@ -179,6 +179,12 @@ def test_what_theory_predicts_passes_every_claim(ideal: Record):
 )
 def test_a_record_that_leaves_the_theory_fails_its_claim(ideal: Record, change, names):
     assert names <= failing(replace(ideal, **change(ideal)))
+
+
+def test_predictive_codings_rates_are_claimed_where_it_shares_its_gradients(ideal: Record):
+    narrow = replace(ideal, settings=replace(SMALL, widths=(16, 256)))
+    names = {claim.name for claim in claims.claims(ideal)} - {claim.name for claim in claims.claims(narrow)}
+    assert names == {"PC under muPC: the best rate does not move with width"}
 
 
 def test_figures_name_their_data_and_lay_a_recorded_run_beside(ideal: Record):

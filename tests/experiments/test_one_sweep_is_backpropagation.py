@@ -26,7 +26,7 @@ from pcn_lib.numerics import identity
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.results import load, provenance, save
 
-SMALL = Settings(inputs=3, samples=2, outputs=2, depth=3, widths=(4, 8), width=8, depths=(3,), seeds=2, sweeps=4)
+SMALL = Settings(inputs=3, samples=2, outputs=2, depth=3, widths=(48, 96), width=96, depths=(3,), seeds=2, sweeps=4)
 
 
 def iteration(factor: float, *, sweeps: int = 4, first_curvature: float = 0.0) -> Iteration:

@@ -11,7 +11,7 @@ from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.experiments.published_inference import published_inference
 from pcn_lib.experiments.reaching_the_equilibrium import Minima, Record, Settings, measure_minima, network_problem
 from pcn_lib.experiments.solver_curves import METHODS, Case, Curve, Reference, solve
-from pcn_lib.figures.reaching_the_equilibrium import minima, solvers
+from pcn_lib.figures import reaching_the_equilibrium as figures
 from pcn_lib.inference import equilibrate
 from pcn_lib.results import load, provenance, save
 
@@ -102,13 +102,20 @@ def test_a_narrow_network_with_one_minimum_would_be_noticed(record):
 
 
 def test_the_pictures_name_the_published_counts_and_the_starts(record):
-    assert "100,000" in solvers(record, "tanh").caption
-    assert "from 2 others" in minima(record).caption
+    assert "100,000" in figures.solvers(record, "tanh").caption
+    assert "from 2 others" in figures.minima(record).caption
+
+
+def test_the_tables_have_a_row_for_each_network_and_count_its_minima(record):
+    assert [row[0] for row in figures.stops(record).rows] == [f"{c.activation}, {c.shape}" for c in record.cases]
+    assert [row[-1].split()[0] for row in figures.ends(record).rows] == ["0", "1"]
+    relu = [case for case in record.cases if case.activation == "relu"]
+    assert [row[0] for row in figures.kinks(record).rows] == [case.shape for case in relu]
 
 
 def test_an_activation_that_was_not_measured_is_refused_by_name(record):
     with pytest.raises(ValueError, match="activation 'gelu' given"):
-        solvers(record, "gelu")
+        figures.solvers(record, "gelu")
 
 
 def test_shapes_that_are_none_are_refused_by_name():
