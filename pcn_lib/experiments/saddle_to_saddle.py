@@ -23,8 +23,8 @@ from pcn_lib.rescaling import LinearExact
 from pcn_lib.results import Provenance, provenance
 from pcn_lib.training import GradientDescent, Schedule, train
 
-#: Of the loss at the origin: where less is left, f(x) - y has half the digits of a float64.
-LEARNED = 1e-16
+#: Of the loss at the origin: where less is left, a network counts as having learned the task.
+LEARNED = 1e-8
 
 
 class Start(NamedTuple):
@@ -214,8 +214,8 @@ def _times(runs: list[_Trained], level: float, shape: tuple[int, ...]) -> Times:
 def _residual(run: _Trained, level: float) -> float:
     """The largest where the loss is finite and not learned away.
 
-    The relative norm of dF/dz divides by that of the feedforward pass, which is proportional to f(x) - y; where that
-    is nothing but rounding of activities of order 1, so is the ratio.
+    The relative norm of dF/dz divides by that of the feedforward pass, which is proportional to f(x) - y; as that
+    vanishes, the ratio shows the rounding of activities that do not vanish.
     """
     counted = np.isfinite(run.pc_loss) & (run.pc_loss > LEARNED * level)
     return float(np.max(run.residual, where=counted, initial=0.0))
