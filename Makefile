@@ -25,6 +25,7 @@ test: $(INSTALLED)  ## run the tests
 check: $(INSTALLED)  ## style, committed form of chapters, layering, types: seconds, before a commit
 	@$(BIN)/python -c 'import mypy' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[check]'
 	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/pcn notebooks check
 	@$(BIN)/python -m pytest -q tests/test_layering.py
 	@$(BIN)/python -m mypy

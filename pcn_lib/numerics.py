@@ -68,8 +68,7 @@ def check_dtype(dtype) -> jnp.dtype:
         raise ValueError(f"dtype {dtype.name} given; weights need a floating type: use float32 or float64")
     if jax.dtypes.canonicalize_dtype(dtype) != dtype:
         raise ValueError(
-            f"dtype {dtype.name} given while JAX is limited to 32 bits; "
-            "call pcn_lib.numerics.use_float64() first"
+            f"dtype {dtype.name} given while JAX is limited to 32 bits; call pcn_lib.numerics.use_float64() first"
         )
     return dtype
 

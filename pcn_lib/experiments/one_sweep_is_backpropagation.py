@@ -226,9 +226,7 @@ def _iterate(problem: Problem, key: Array, solver: Solver, sweeps: int) -> Itera
         against = [compare(gradient, other).total.relative_error for other in (reference, backward)]
         return new, (_relative(errors, reached.errors), *against)
 
-    _, (distance, gradient_error, from_bp) = jax.lax.scan(
-        step, zero_errors(problem.network, problem.x), length=sweeps
-    )
+    _, (distance, gradient_error, from_bp) = jax.lax.scan(step, zero_errors(problem.network, problem.x), length=sweeps)
     return Iteration(
         *contraction(problem, reached.errors, key),
         distance,

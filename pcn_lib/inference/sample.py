@@ -81,7 +81,6 @@ class Sample(NamedTuple):
         return jnp.where(norm == 0, norm, norm / scale)
 
 
-
 def solve_samples(
     problem: Problem, tolerance: float | Array, solve: Callable[[Sample, Point, Array], Answer]
 ) -> Equilibrium:

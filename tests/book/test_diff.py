@@ -96,9 +96,7 @@ def by_theory(profile: str = "smoke") -> Record:
 def put(book: Project, record: Record, **moved: float) -> None:
     """A run at smoke size that made the record's claims, some of them with other measurements."""
     chapter = book.chapter("overview")
-    made = [
-        dataclasses.replace(claim, measured=moved.get(claim.name, claim.measured)) for claim in claims(record)
-    ]
+    made = [dataclasses.replace(claim, measured=moved.get(claim.name, claim.measured)) for claim in claims(record)]
     run = run_of(book, chapter, "smoke")
     run.folder.mkdir(parents=True, exist_ok=True)
     values = dict(

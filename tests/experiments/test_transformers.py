@@ -20,8 +20,13 @@ from pcn_lib.results import provenance
 from pcn_lib.training import Schedule
 
 SMALL = Settings(
-    widths=(8, 64), learning_widths=(8,), variant_widths=(8,), published=(8,), published_trained=(8,),
-    counts=(10, 100, PUBLISHED_STEPS), steps=3,
+    widths=(8, 64),
+    learning_widths=(8,),
+    variant_widths=(8,),
+    published=(8,),
+    published_trained=(8,),
+    counts=(10, 100, PUBLISHED_STEPS),
+    steps=3,
 )
 
 
