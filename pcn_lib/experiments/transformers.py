@@ -119,8 +119,8 @@ PRESETS = {
     "quick": Settings(),
     "full": Settings(
         data_set="tinyshakespeare", widths=(8, 32, 128), blocks=4, length=32, samples=16, steps=100,
-        learning_widths=(8, 32, 128), variant_widths=(8, 32, 128), published=(8, 32, 128),
-        counts=(10, 100, PUBLISHED_STEPS), published_trained=(8, 32, 128), published_steps=10,
+        learning_widths=(8, 32), variant_widths=(8,), published=(8, 32, 128),
+        counts=(10, 100, PUBLISHED_STEPS), published_trained=(8, 32), published_steps=10,
     ),
     "paper": Settings(
         data_set="tinyshakespeare", widths=(8, 16, 32, 64, 128, 256, 512), blocks=12, length=32, samples=128,
