@@ -14,6 +14,8 @@ QUANTITIES = {
     "pc_loss": ("#56B4E9", r"$\mathcal{L}$ (PC)"),
     "bp_loss": ("#c1272d", r"$\mathcal{L}$ (BP)"),
 }
+#: Points of a curve, at most.
+POINTS = 300
 #: One for each width.
 MARKERS = ("o", "s", "^", "v", "D", "P")
 
@@ -27,11 +29,12 @@ def curves(record: Record, hidden: int) -> Picture:
     figure, panels = axes_grid(
         len(STARTS), columns, size=(3.4 * columns, 2.3 * len(STARTS) + 0.8), sharex=True, sharey=True, squeeze=False
     )
-    steps = np.arange(settings.steps)
+    # More points than a panel has pixels would only fill the page's file.
+    steps = np.arange(0, settings.steps, -(-settings.steps // POINTS))
     for i, start in enumerate(STARTS):
         for j, width in enumerate(settings.widths):
             for name, (colour, label) in QUANTITIES.items():
-                values = getattr(record.curves, name)[i, j, place]
+                values = getattr(record.curves, name)[i, j, place, steps]
                 panels[i, j].plot(steps, values, color=colour, linestyle=":" if name == "pc_loss" else "-", label=label)
             panels[i, j].axhline(0.25, color="#888888", linewidth=0.8)
             panels[i, j].set(ylim=(0, 0.75), title=f"{start.name}, $N = {width}$")
