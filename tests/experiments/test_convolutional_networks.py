@@ -20,7 +20,7 @@ from pcn_lib.figures import convolutional_networks as figures
 from pcn_lib.results import provenance
 
 SMALL = Settings(
-    widths=(2, 16), wide=(64,), published=(2,), counts=(20, PUBLISHED_STEPS), enlarged=(1, 2), enlarged_width=2,
+    widths=(2, 16), wide=(64,), published=(16,), counts=(20, PUBLISHED_STEPS), enlarged=(1, 2), enlarged_width=2,
     linear=(2,), draws=4, samples=3, steps=2,
 )  # fmt: skip
 
@@ -46,7 +46,7 @@ def ideal() -> Record:
         trained=curves_of((1 / 2, 1 / 16), SMALL.steps),
         wide=curves_of((1 / 64,), 1),
         predicted_gap=np.array([[1 / 64]]),
-        stopped=curves_of((1 / 2,), 2),
+        stopped=curves_of((1 / 16,), 2),
         published=None,
         enlarged=curves_of((1 / 2, 1 / 8), 1),
         enlarged_rescaling=np.array([0.8, 0.2]),
@@ -102,7 +102,7 @@ def test_a_recorded_run_is_drawn_beside_this_one(ideal: Record):
 
 def test_the_table_sets_every_count_beside_the_certified_equilibrium(ideal: Record):
     names = [row[0] for row in figures.protocols(ideal).rows]
-    assert names == ["N = 2, 20 steps", "N = 2, 200 steps", "N = 2, certified, 3 sweeps"]
+    assert names == ["N = 16, 20 steps", "N = 16, 200 steps", "N = 16, certified, 3 sweeps"]
     assert len(figures.layer_names(ideal)) == SMALL.depth
 
 
@@ -142,7 +142,7 @@ def test_every_quantity_is_certified_and_both_trainings_start_alike():
     assert np.all(record.trained.gap > 0) and record.trained.layers.shape == (1, 2, 2, 7)
     assert record.linear.difference < 1e-10
     # After enough steps the published protocol ends where certified inference does.
-    np.testing.assert_allclose(record.stopped.gap[0, 0, -1], record.trained.gap[0, 0, 0], rtol=0.1)
+    np.testing.assert_allclose(record.stopped.gap[0, 0, -1], record.trained.gap[0, 1, 0], rtol=0.1)
     assert {getattr(record.start, field.name).shape[1] for field in fields(Curves)} == {3}
 
 
