@@ -96,12 +96,12 @@ def hardness(record: Record) -> Picture:
     axes[0, 0].legend()
     sentence = (
         f"Training by predictive coding at the larger rate {record.settings.learning_rate:g}: as the loss falls, a "
-        "sweep contracts less (dotted, where sweeps stop converging) and inference takes more steps; attention hardly "
-        "sharpens"
+        "sweep contracts less (dotted, where sweeps stop converging) and inference takes more steps; beside it, how "
+        "far attention is from reading the whole past alike"
     )
     alt = (
         "Four panels over the training step. The loss falls, the number of inference steps rises, the contraction "
-        "factor of a sweep rises by orders of magnitude, the sharpness of attention stays small."
+        "factor of a sweep rises by orders of magnitude, the sharpness of attention stays small at first."
     )
     return Picture(figure, _caption(record, sentence), alt)
 
@@ -154,7 +154,7 @@ def against_paper(record: Record) -> Table:
     """The paper's setting, this run's, and why they differ."""
     ours, paper, made = record.settings, PRESETS["paper"], record.provenance
     rows = (
-        ("text", "Tiny Shakespeare", made.data_set, "ships with the library; named under every figure"),
+        ("text", "Tiny Shakespeare", made.data_set, "a play ships with the library; named under every figure"),
         ("windows", "overlapping, one character apart", "one after another", "more text in a batch"),
         ("blocks", str(paper.blocks), str(ours.blocks), "minutes on a laptop"),
         ("widths", sizes(paper.widths), sizes(ours.widths), "minutes on a laptop"),
