@@ -7,8 +7,8 @@ import numpy as np
 from pcn_lib.experiments.convolutional_networks import PRESETS, PUBLISHED_STEPS, Record
 from pcn_lib.experiments.trainings import Curves
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
-from pcn_lib.figures.table import Table
-from pcn_lib.figures.trainings import plot_rate, sizes, training_picture
+from pcn_lib.figures.table import Table, listed
+from pcn_lib.figures.trainings import plot_rate, training_picture
 
 #: Colours of certified equilibria, and of a recorded run.
 CERTIFIED, RECORDED = "#0072B2", "#D55E00"
@@ -170,8 +170,8 @@ def against_paper(record: Record) -> Table:
         ("image", "224 × 224 × 3", f"{height} × {width} × {channels}", "small images show the difference, see below"),
         ("activation", "tanh", s.activation, same),
         ("residual blocks", "3", str(s.blocks), same),
-        ("channels trained", sizes(paper.widths), sizes(s.widths), same if s.widths == paper.widths else smaller),
-        ("wider, untrained", "none", sizes(s.wide), "to read off the rate"),
+        ("channels trained", listed(paper.widths), listed(s.widths), same if s.widths == paper.widths else smaller),
+        ("wider, untrained", "none", listed(s.wide), "to read off the rate"),
         ("optimiser", "Adam 0.001, scaled", f"Adam {s.rate:g}, scaled alike", same),
         ("training steps", "100", str(s.steps), same if s.steps == 100 else "time; curves change little"),
         (

@@ -7,7 +7,7 @@ from pcn_lib.claims.learning_and_transfer import losses, transfer_cost
 from pcn_lib.experiments.learning_and_transfer import PRESETS, Record
 from pcn_lib.experiments.learning_rates import Sweep
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
-from pcn_lib.figures.table import Table
+from pcn_lib.figures.table import Table, listed
 
 #: Colours of predictive coding and of backpropagation.
 COLOURS = {"PC": "#0072B2", "BP": "#c1272d"}
@@ -154,8 +154,8 @@ def summary(record: Record) -> Table:
             rows.append((f"{rule}, {table}", *cells))
     s = record.settings
     headings = (
-        "", f"log2 of the best rate at N = {_sizes(s.widths)}", "cost of transfer in width",
-        f"log2 of the best rate at L = {_sizes(s.depths)}", "cost of transfer in depth", "certified, least of any rate",
+        "", f"log2 of the best rate at N = {listed(s.widths)}", "cost of transfer in width",
+        f"log2 of the best rate at L = {listed(s.depths)}", "cost of transfer in depth", "certified, least of any rate",
     )  # fmt: skip
     return Table(
         headings,
@@ -177,8 +177,8 @@ def against_paper(record: Record) -> Table:
             f"{s.pool} x {s.pool}",
             "fewer inputs than units",
         ),
-        ("widths, best rate", _sizes(paper.widths), _sizes(s.widths), smaller),
-        ("depths, best rate", _sizes(paper.depths), _sizes(s.depths), smaller),
+        ("widths, best rate", listed(paper.widths), listed(s.widths), smaller),
+        ("depths, best rate", listed(paper.depths), listed(s.depths), smaller),
         ("steps at each rate", str(paper.steps), str(s.steps), smaller),
         ("steps for accuracy", str(paper.learned_steps), str(s.learned_steps), smaller),
         ("batch", str(paper.batch), str(s.batch), smaller),
@@ -191,10 +191,6 @@ def against_paper(record: Record) -> Table:
 
 def _exponents(values: np.ndarray) -> str:
     return ", ".join(f"{value:.1f}" for value in np.log2(values))
-
-
-def _sizes(sizes: tuple[int, ...]) -> str:
-    return ", ".join(map(str, sizes))
 
 
 def _caption(record: Record, sentence: str) -> str:

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from pcn_lib.experiments.nonlinear_networks import PRESETS, Record
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, skip_chain_residual
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
-from pcn_lib.figures.table import Table
-from pcn_lib.figures.trainings import plot_rate, sizes, training_picture
+from pcn_lib.figures.table import Table, listed
+from pcn_lib.figures.trainings import plot_rate, training_picture
 
 #: Colour of the published protocol, which is not a width.
 PUBLISHED = "#D55E00"
@@ -225,15 +225,15 @@ def against_paper(record: Record) -> Table:
         ),
         ("activation", "tanh", s.activation, same),
         ("hidden layers H", "31", str(s.depth - 1), same),
-        ("widths trained", sizes(paper.widths), sizes(s.widths), same if s.widths == paper.widths else smaller),
-        ("wider, untrained", "none", sizes(s.wide), "to read off the rate"),
+        ("widths trained", listed(paper.widths), listed(s.widths), same if s.widths == paper.widths else smaller),
+        ("wider, untrained", "none", listed(s.wide), "to read off the rate"),
         ("loss", "cross-entropy", "cross-entropy", same),
         ("optimiser", "Adam 0.001, scaled by (N L)^-1/2", f"Adam {s.rate:g}, scaled alike", same),
         ("training steps", "100", str(s.steps), same if s.steps == 100 else "time; curves change little"),
         (
             "trained by the published protocol",
-            sizes(paper.widths),
-            sizes(s.by_count) + (f"; {s.published_steps} steps" if s.by_count else ""),
+            listed(paper.widths),
+            listed(s.by_count) + (f"; {s.published_steps} steps" if s.by_count else ""),
             "time: 3100 gradient steps before each update",
         ),
         (

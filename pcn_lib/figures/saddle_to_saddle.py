@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from pcn_lib.experiments.saddle_to_saddle import PRESETS, STARTS, Record, Times, median
 from pcn_lib.figures import Picture, axes_grid, caption, plot_theory, styled
-from pcn_lib.figures.table import Table
+from pcn_lib.figures.table import Table, listed
 
 #: Colours and names of the three quantities, as in every picture here.
 QUANTITIES = {
@@ -178,13 +178,10 @@ def against_paper(record: Record) -> Table:
     s, paper = record.settings, PRESETS["paper"]
     same = "–"
 
-    def sizes(values: tuple[int, ...]) -> str:
-        return ", ".join(map(str, values))
-
     rows = (
         ("data", "toy task, D = 40, 20 samples", record.provenance.data_set, "another draw"),
-        ("widths", "1, 4, 8", sizes(s.widths), same if s.widths == paper.widths else "time"),
-        ("hidden layers H", "1, 3, 5, 7", sizes(s.hidden), same if s.hidden == paper.hidden else "time"),
+        ("widths", "1, 4, 8", listed(s.widths), same if s.widths == paper.widths else "time"),
+        ("hidden layers H", "1, 3, 5, 7", listed(s.hidden), same if s.hidden == paper.hidden else "time"),
         ("steps", "1000", str(s.steps), same if s.steps == 1000 else "time"),
         ("rate eta", "0.5 in the paper's other toy experiments", f"{s.rate:g}", "at 0.5 some BP trainings diverge"),
         ("initial weights", "N(0, 1)", "N(0, 1), and small multiples", "to be near the saddle that theory speaks of"),

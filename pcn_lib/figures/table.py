@@ -51,3 +51,8 @@ class Table:
             f'<caption style="caption-side:bottom;text-align:left;padding:0.4em 0.7em">{html.escape(self.caption)}'
             f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
+
+
+def listed(values: tuple[int, ...]) -> str:
+    """Sizes for a cell of a table; "none" where there are none."""
+    return ", ".join(map(str, values)) or "none"

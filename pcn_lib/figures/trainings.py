@@ -64,8 +64,3 @@ def plot_rate(axes: Axes, widths: np.ndarray, values: np.ndarray, rate: int) -> 
     """A dashed N^-rate through the widest network."""
     line = np.array([widths[-1] / 16, widths[-1]])
     plot_theory(axes, line, values[-1] * (widths[-1] / line) ** rate, label=f"$N^{{-{rate}}}$")
-
-
-def sizes(values: tuple[int, ...]) -> str:
-    """Sizes for a cell of a table; "none" where there are none."""
-    return ", ".join(map(str, values)) or "none"

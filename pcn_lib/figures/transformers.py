@@ -13,8 +13,8 @@ from pcn_lib.experiments.transformers import (
     Record,
 )
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
-from pcn_lib.figures.table import Table
-from pcn_lib.figures.trainings import sizes, training_picture
+from pcn_lib.figures.table import Table, listed
+from pcn_lib.figures.trainings import training_picture
 
 #: Colour of a recorded run, which is not a width.
 RECORDED = "#D55E00"
@@ -157,13 +157,13 @@ def against_paper(record: Record) -> Table:
         ("text", "Tiny Shakespeare", made.data_set, "a play ships with the library; named under every figure"),
         ("windows", "overlapping, one character apart", "one after another", "more text in a batch"),
         ("blocks", str(paper.blocks), str(ours.blocks), "minutes on a laptop"),
-        ("widths", sizes(paper.widths), sizes(ours.widths), "minutes on a laptop"),
+        ("widths", listed(paper.widths), listed(ours.widths), "minutes on a laptop"),
         ("T, B", f"{paper.length}, {paper.samples}", f"{ours.length}, {ours.samples}", "minutes on a laptop"),
         ("inference", f"{PUBLISHED_STEPS} steps", f"to {ours.tolerance:g}, certified", "the point of this chapter"),
         (
             "trained by the published protocol",
-            sizes(paper.by_count),
-            sizes(ours.by_count) + (f"; {ours.published_steps} steps" if ours.by_count else ""),
+            listed(paper.by_count),
+            listed(ours.by_count) + (f"; {ours.published_steps} steps" if ours.by_count else ""),
             f"time: {PUBLISHED_STEPS} gradient steps before each update",
         ),
         ("layers with errors", "embedding, blocks, identity", "embedding, blocks", "the identity adds no weights"),

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from pcn_lib.experiments.width_depth_surfaces import PRESETS, Record, Surface, predict_start
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled
-from pcn_lib.figures.table import Table
+from pcn_lib.figures.table import Table, listed
 from pcn_lib.figures.turntable import Turntable
 
 #: Quantities of the published figure: rows of the heat maps.
@@ -190,13 +190,10 @@ def against_paper(record: Record) -> Table:
     """The published settings, this run's, and why they differ."""
     s, paper, same = record.settings, PRESETS["paper"], "–"
 
-    def sizes(values: tuple[int, ...]) -> str:
-        return ", ".join(map(str, values))
-
     rows = (
         ("data", "CIFAR-10; appendix: Fashion-MNIST; 64 images", record.provenance.data_set, "what this machine has"),
-        ("widths N", sizes(paper.widths), sizes(s.widths), same if s.widths == paper.widths else "time"),
-        ("depths L = H + 1", sizes(paper.depths), sizes(s.depths), same if s.depths == paper.depths else "time"),
+        ("widths N", listed(paper.widths), listed(s.widths), same if s.widths == paper.widths else "time"),
+        ("depths L = H + 1", listed(paper.depths), listed(s.depths), same if s.depths == paper.depths else "time"),
         (
             "loss",
             "squared error for PC; the published command leaves cross-entropy for BP",
@@ -204,7 +201,7 @@ def against_paper(record: Record) -> Table:
             "two losses have two gradients: no limit would make them one",
         ),
         ("optimiser", "Adam 0.001, scaled by (N L)^-1/2", f"Adam {s.rate:g}, scaled alike", same),
-        ("training steps", "0, 50, 100", sizes(s.snapshots), same if s.snapshots == paper.snapshots else "time"),
+        ("training steps", "0, 50, 100", listed(s.snapshots), same if s.snapshots == paper.snapshots else "time"),
         ("inference", "exact equilibrium", "exact equilibrium, certified", same),
         ("seeds", "3", str(s.seeds), same if s.seeds == paper.seeds else "time"),
         (
