@@ -127,7 +127,7 @@ PRESETS = {
     "full": Settings(
         data_set="cifar10",
         widths=(2, 8, 16),
-        wide=(32, 64),
+        wide=(32, 64, 128),
         published=(2, 8, 16),
         published_trained=(2, 8),
         counts=(20, 60, PUBLISHED_STEPS, 600),
