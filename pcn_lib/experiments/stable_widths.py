@@ -60,7 +60,7 @@ class Settings:
     ds: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     cs: tuple[float, ...] = (-2.0, -1.75, -1.5, -1.25, -1.0, -0.75, -0.5, -0.25, 0.0, 0.25)
     exponents_b: tuple[float, ...] = (0.0, 1.0)
-    rate: float = 0.01
+    rate: float = 0.02
     steps: int = 3
     seeds: int = 8
 
@@ -86,9 +86,17 @@ PRESETS = {
         samples=20,
         widths=(64, 128, 256, 512),
         exponents_b=(0.0, 0.5, 1.0),
+        rate=0.01,
         seeds=32,
     ),
-    "paper": Settings(inputs=40, samples=20, widths=(64, 128, 256, 512, 1024), exponents_b=(0.0, 0.5, 1.0), seeds=32),
+    "paper": Settings(
+        inputs=40,
+        samples=20,
+        widths=(64, 128, 256, 512, 1024),
+        exponents_b=(0.0, 0.5, 1.0),
+        rate=0.01,
+        seeds=32,
+    ),
 }
 
 

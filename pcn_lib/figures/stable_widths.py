@@ -30,7 +30,7 @@ def phase_diagram(record: Record) -> Picture:
         figure,
         _caption(
             f"Exponent in N of what {record.settings.steps} steps of gradient descent move. The stable region lies "
-            "above both lines; they meet at muPC, the only stable pair that moves its features",
+            "above both lines; they meet at muPC, the only stable pair at which features and prediction both move",
             record,
         ),
         alt="Four maps over the readout exponent d and the rate exponent c: prediction above, features below, "
@@ -76,8 +76,8 @@ def standard(record: Record) -> Picture:
         figure,
         _caption("Output after 1, 2 and 3 steps at a rate that does not depend on width: mean and range", record),
         alt="Movement of the output against width on logarithmic axes. Under SP the first step grows as N for "
-        "predictive coding and backpropagation alike; backpropagation then explodes further, predictive coding stays "
-        "of order N or below. Under muPC the lines are flat.",
+        "predictive coding and backpropagation alike; predictive coding's lines lie several times lower. Under muPC the "
+        "lines are flat.",
     )
 
 
