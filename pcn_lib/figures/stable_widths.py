@@ -76,8 +76,8 @@ def standard(record: Record) -> Picture:
         figure,
         _caption("Output after 1, 2 and 3 steps at a rate that does not depend on width: mean and range", record),
         alt="Movement of the output against width on logarithmic axes. Under SP the first step grows as N for "
-        "predictive coding and backpropagation alike; predictive coding's lines lie several times lower. Under muPC the "
-        "lines are flat.",
+        "predictive coding and backpropagation alike; predictive coding's lines lie several times lower. Under muPC "
+        "they are flat.",
     )
 
 
