@@ -37,8 +37,17 @@ def print_book(project: Project, profile: str) -> Path:
             "or open the pages and print a chapter from there."
         )
     jupyter_book(project, profile, "--builder", "custom", "--custom-builder", "singlehtml")
+    return write_atomically(pdf_path(project), printed(chromium, single_page(project)))
+
+
+def single_page(project: Project) -> Path:
+    """The page with all chapters, where its style and its script for formulae are found.
+
+    Sphinx writes it into the folder of the first chapter, with addresses that begin at the folder above.
+    """
+    pages = project.root / "_build" / "singlehtml"
     first = project.documents()[0].relative_to(project.root).with_suffix(".html")
-    return write_atomically(pdf_path(project), printed(chromium, project.root / "_build" / "singlehtml" / first))
+    return write_atomically(pages / "book.html", (pages / first).read_bytes())
 
 
 def printed(chromium: str, page: Path) -> bytes:

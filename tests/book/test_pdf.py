@@ -1,8 +1,10 @@
 """The book as one PDF."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 
 from pcn_lib.book import pdf
 from pcn_lib.book.cli import main
@@ -33,3 +35,12 @@ def test_a_browser_that_prints_nothing_is_reported_in_its_own_words(tmp_path: Pa
 def test_the_whole_book_becomes_one_pdf(book: Project):
     path = pdf.print_book(book, "quick")
     assert path == pdf.pdf_path(book) and path.read_bytes().startswith(b"%PDF") and path.stat().st_size > 10_000
+    page = BeautifulSoup((book.root / "_build" / "singlehtml" / "book.html").read_text(), "html.parser")
+    needed = [tag["href"] for tag in page.select("link[rel=stylesheet]")] + [
+        tag["src"] for tag in page.select("script[src]")
+    ]
+    assert any("mathjax" in address for address in needed)
+    missing = [
+        a for a in needed if "://" not in a and not (book.root / "_build/singlehtml" / urlsplit(a).path).is_file()
+    ]
+    assert not missing
