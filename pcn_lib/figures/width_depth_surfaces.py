@@ -112,7 +112,7 @@ def landscape(record: Record, larger: Record | None = None) -> Turntable:
         "over the loss, and the cosine between the two gradients"
     )
     if larger is not None:
-        sentence += f"; surface, the recorded run at full size on {larger.surfaces[0].title}, marks, this run"
+        sentence += f"; surface, the recorded run at full size on {_name(larger)}, marks, this run"
     alt = (
         "Three surfaces over the logarithms of width and depth. The rescaling is a mountain over narrow and deep "
         "networks and a plain near zero over wide ones; the ratio of energy to loss and the cosine are a high plain at "
@@ -145,7 +145,7 @@ def rates(record: Record, larger: Record | None = None) -> Picture:
             for i, depth in enumerate(shown.depths):
                 colour = f"C{record.settings.depths.index(depth)}" if depth in record.settings.depths else "#777777"
                 axes.plot(shown.widths, values[i].mean(axis=-1), "o", mfc="none", color=colour, markersize=9)
-        label = f"recorded: full size, {larger.surfaces[0].title}"
+        label = f"recorded: full size, {_name(larger)}"
         panels[0].plot([], [], "o", mfc="none", color="#555555", markersize=9, label=label)
     plot_theory(panels[0], [], [], label="predicted")
     for axes, label in zip(panels, (LABELS[0], r"$1 - \mathcal{F}^*/\mathcal{L}$", r"$1 - \cos$"), strict=True):
@@ -178,6 +178,11 @@ def _lines(panels: np.ndarray, record: Record, surface: Surface, marker: str) ->
             )
             wide = np.array(settings.widths) >= depth
             plot_theory(axes, np.array(settings.widths)[wide], predicted[i][wide])
+
+
+def _name(record: Record) -> str:
+    """The first data set, in words, without where it was found."""
+    return record.surfaces[0].data_set.partition(" (")[0]
 
 
 def _caption(record: Record, surface: Surface, sentence: str) -> str:
