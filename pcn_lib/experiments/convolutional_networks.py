@@ -20,7 +20,7 @@ from pcn_lib.experiments.linear_cnn import ClosedForm, closed_form
 from pcn_lib.experiments.nonlinear_networks import ACTIVATIONS, first_order_gap
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE, descent
-from pcn_lib.experiments.trainings import Curves, at_start, joined, stopped_after, trained
+from pcn_lib.experiments.trainings import Curves, KnownAtStart, WiderAtStart, at_start, joined, stopped_after, trained
 from pcn_lib.inference import ActivityDescent, Solver, Sweeps
 from pcn_lib.network import CNN
 from pcn_lib.parameterisation import mupc_convolutional
@@ -34,7 +34,7 @@ PUBLISHED = ActivityDescent(descent(ACTIVITY_RATE), PUBLISHED_STEPS)
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(WiderAtStart):
     """Which networks are trained, on what, and how inference is done.
 
     Attributes:
@@ -92,20 +92,7 @@ class Settings:
             raise SettingsError(f"activation = {self.activation!r} given; known are {known}: choose one of these")
         if PUBLISHED_STEPS not in self.counts:
             raise SettingsError(f"counts = {self.counts} given; the published count is needed: add {PUBLISHED_STEPS}")
-        if not self.untrained:
-            raise SettingsError(
-                f"wide = {self.wide} given; all of them are trained, and rates want others: choose one not in widths"
-            )
-
-    @property
-    def untrained(self) -> tuple[int, ...]:
-        """Widths measured before the first update only: the wider ones, and those where inference is also stopped."""
-        return tuple(sorted({*self.wide, *self.published} - {*self.widths}))
-
-    @property
-    def by_count(self) -> tuple[int, ...]:
-        """Widths trained by both protocols."""
-        return tuple(width for width in self.published_trained if width in self.widths)
+        self.check_untrained()
 
     @property
     def certified(self) -> Solver:
@@ -159,7 +146,7 @@ def preset(profile: str, **overrides) -> Settings:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(KnownAtStart):
     """What the study measured.
 
     Attributes:
@@ -188,17 +175,6 @@ class Record:
     enlarged: Curves
     enlarged_rescaling: Float[np.ndarray, " factors"]
     linear: ClosedForm
-
-    @property
-    def all_widths(self) -> tuple[int, ...]:
-        """Widths known at initialisation, ascending."""
-        return tuple(sorted((*self.settings.widths, *self.settings.untrained)))
-
-    @property
-    def start(self) -> Curves:
-        """Certified equilibria before the first update, for ``all_widths``; one step."""
-        known = (*self.settings.widths, *self.settings.untrained)
-        return joined([self.trained.first, self.wide], axis=1).take([known.index(width) for width in self.all_widths])
 
 
 def run(settings: Settings) -> Record:

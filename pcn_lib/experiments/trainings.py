@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from pcn_lib.energy import Problem
+from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.experiments.published_inference import descent
 from pcn_lib.gradients import compare, loss_and_bp_gradient, pc_gradient
 from pcn_lib.inference import ActivityDescent, Solver
@@ -59,6 +60,60 @@ class Curves:
     def take(self, places: Sequence[int]) -> "Curves":
         """Some of the networks, in the order asked for."""
         return type(self)(*(getattr(self, field.name)[:, list(places)] for field in fields(self)))
+
+
+class BothProtocols:
+    """For settings of networks that are trained at certified equilibria, and some by the published protocol too."""
+
+    widths: tuple[int, ...]
+    published_trained: tuple[int, ...]
+
+    @property
+    def by_count(self) -> tuple[int, ...]:
+        """Widths trained by both protocols."""
+        return tuple(width for width in self.published_trained if width in self.widths)
+
+
+class WiderAtStart(BothProtocols):
+    """The same, with further widths that are measured before the first update only."""
+
+    wide: tuple[int, ...]
+    published: tuple[int, ...]
+
+    @property
+    def untrained(self) -> tuple[int, ...]:
+        """Widths measured before the first update only: the wider ones, and those where inference is also stopped."""
+        return tuple(sorted({*self.wide, *self.published} - {*self.widths}))
+
+    def check_untrained(self) -> None:
+        """Refuse settings without such widths.
+
+        Raises:
+            SettingsError: all of ``wide`` and ``published`` are trained.
+        """
+        if not self.untrained:
+            raise SettingsError(
+                f"wide = {self.wide} given; all of them are trained, and rates want others: choose one not in widths"
+            )
+
+
+class KnownAtStart:
+    """For records of such settings: ``trained`` for their widths, ``wide`` for those that are not trained."""
+
+    settings: WiderAtStart
+    trained: Curves
+    wide: Curves
+
+    @property
+    def all_widths(self) -> tuple[int, ...]:
+        """Widths known at initialisation, ascending."""
+        return tuple(sorted((*self.settings.widths, *self.settings.untrained)))
+
+    @property
+    def start(self) -> Curves:
+        """Certified equilibria before the first update, for ``all_widths``; one step."""
+        known = (*self.settings.widths, *self.settings.untrained)
+        return joined([self.trained.first, self.wide], axis=1).take([known.index(width) for width in self.all_widths])
 
 
 Kind = TypeVar("Kind", bound=Curves)

@@ -16,7 +16,7 @@ from pcn_lib.data import Dataset, text
 from pcn_lib.energy import Problem, cross_entropy
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
 from pcn_lib.experiments.published_inference import descent
-from pcn_lib.experiments.trainings import Curves, stopped_after, trained
+from pcn_lib.experiments.trainings import BothProtocols, Curves, stopped_after, trained
 from pcn_lib.experiments.transformer_probes import probe, relative_displacement
 from pcn_lib.inference import ActivityDescent, Solver, SweepsThenNewton
 from pcn_lib.network import Transformer
@@ -35,7 +35,7 @@ VARIANTS = (("linear attention", False, False), ("layer norm", True, True))
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(BothProtocols):
     """Which transformers are trained, on what, and how inference is done.
 
     Attributes:
@@ -102,11 +102,6 @@ class Settings:
     def hidden(self) -> int:
         """H, the layers that inference moves: the embedding and the blocks."""
         return self.blocks + 1
-
-    @property
-    def by_count(self) -> tuple[int, ...]:
-        """Widths trained by both protocols."""
-        return tuple(width for width in self.published_trained if width in self.widths)
 
     @property
     def certified(self) -> Solver:
