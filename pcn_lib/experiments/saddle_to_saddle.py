@@ -23,9 +23,6 @@ from pcn_lib.rescaling import LinearExact
 from pcn_lib.results import Provenance, provenance
 from pcn_lib.training import GradientDescent, Schedule, train
 
-#: Of the steps of a training, those whose certificates are counted.
-COUNTED = 0.999
-
 
 class Start(NamedTuple):
     """Where trainings start: a factor on muPC's initial weights, with or without skips."""
@@ -143,7 +140,7 @@ class Record:
         times: of the grid; axes [STARTS, widths, hidden, seeds].
         curves: of the grid; axes [STARTS, widths, hidden, steps].
         diverged: trainings with a loss that is not finite; axes [STARTS, widths, hidden, (PC, BP)].
-        residual: relative ||dF/dz|| below which :data:`COUNTED` of the steps of every training of the grid stay.
+        residual: the largest relative ||dF/dz|| of all finite trainings of the grid.
         approach: at ever smaller initial weights; axes [approach_hidden, factors, seeds].
         tiny: at still smaller ones, at the deepest of these networks; axes [tiny, seeds].
     """
@@ -198,7 +195,7 @@ def run(settings: Settings) -> Record:
         _times(runs, level, shape),
         Curves(*(np.array([getattr(run, q)[0] for run in runs]).reshape(*shape, -1) for q in _QUANTITIES)),
         np.array([[_diverged(run.pc_loss), _diverged(run.bp_loss)] for run in runs]).reshape(*shape, 2),
-        max(map(_residual, runs)),
+        float(max(np.max(run.residual, where=np.isfinite(run.pc_loss), initial=0.0) for run in runs)),
         _times(nearer, level, (len(settings.approach_hidden), len(settings.factors))),
         _times(tiny, level, (len(tiny),)),
     )
@@ -209,16 +206,6 @@ _QUANTITIES = ("energy", "pc_loss", "bp_loss")
 
 def _times(runs: list[_Trained], level: float, shape: tuple[int, ...]) -> Times:
     return Times(*(np.array([escape(getattr(run, q), level) for run in runs]).reshape(*shape, -1) for q in _QUANTITIES))
-
-
-def _residual(run: _Trained) -> float:
-    """What all but one in a thousand finite steps stay below.
-
-    The relative norm of dF/dz divides by that of the feedforward pass.  Where the f(x) of a sample happens to pass
-    its y there is nothing to divide by, and the ratio shows the rounding of activities that do not vanish.
-    """
-    finite = run.residual[np.isfinite(run.pc_loss)]
-    return float(np.quantile(finite, COUNTED)) if finite.size else 0.0
 
 
 def _diverged(values: np.ndarray) -> int:
