@@ -124,7 +124,9 @@ class LearningCurve:
         )
 
 
-def learning_curve(Kx: Float[np.ndarray, "P P"], y: Float[np.ndarray, " P"], limit: InfiniteWidth) -> LearningCurve:
+def learning_curve(
+    Kx: Float[Array | np.ndarray, "P P"], y: Float[Array | np.ndarray, " P"], limit: InfiniteWidth
+) -> LearningCurve:
     """Solve for the learning curve at infinite width; ``.require()`` it.
 
     Time and memory: O(L P T^3) operations, O(L P T^2) numbers.
@@ -147,7 +149,7 @@ def learning_curve(Kx: Float[np.ndarray, "P P"], y: Float[np.ndarray, " P"], lim
         raise ValueError("targets that are not finite given; a learning curve needs numbers: check y")
     found = jax.device_get(_march(Kx, y, limit.rate, limit.gamma_0, (limit.depth - 1, limit.steps)))
     with np.errstate(over="ignore", invalid="ignore"):
-        disagreement = np.max(np.ptp(found.outputs, axis=1)) / max(np.max(np.abs(y)), np.finfo(y.dtype).tiny)
+        disagreement = np.max(np.ptp(found.outputs, axis=1)) / max(float(jnp.max(jnp.abs(y))), np.finfo(y.dtype).tiny)
     gradients = np.stack(found.G[:-1])
     return LearningCurve(
         limit, np.asarray(Kx), found.Delta, found.equal[1:], found.overlap[1:], gradients, float(disagreement)

@@ -109,7 +109,7 @@ def compare(a: Network, b: Network) -> GradientComparison:
     """
     given, needed = jax.tree.structure(a), jax.tree.structure(b)
     shapes = [[leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (a, b)]
-    if given != needed or shapes[0] != shapes[1]:
+    if given != needed or shapes[0] != shapes[1]:  # type: ignore[operator]
         raise ValueError(
             f"gradients of different networks given (parameter shapes {shapes[0]} and {shapes[1]}); "
             "a comparison needs one structure: take both from the same network"
@@ -118,7 +118,7 @@ def compare(a: Network, b: Network) -> GradientComparison:
     for block_a, block_b in zip((*a.blocks, a.readout), (*b.blocks, b.readout), strict=True):
         if not jax.tree.leaves(block_a):
             continue
-        if isinstance(block_a, Stack):
+        if isinstance(block_a, Stack) and isinstance(block_b, Stack):
             parts.append(jax.vmap(similarity)(block_a.layers, block_b.layers))
         else:
             parts.append(jax.tree.map(lambda s: s[None], similarity(block_a, block_b)))

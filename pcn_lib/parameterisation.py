@@ -146,13 +146,10 @@ class Parameterisation:
 
     def __str__(self) -> str:
         header = ("", "multiplier a", "variance", "GD rate / eta", "Adam rate / eta", "Adam epsilon / eps")
-        rows = [header]
-        for role in Role:
-            rows.append((role.value, *map(str, getattr(self, role.value).powers)))
-        if all(row[-1] == "1" for row in rows[1:]):
-            rows = [row[:-1] for row in rows]
-            header = header[:-1]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+        numbers = [(role.value, *map(str, getattr(self, role.value).powers)) for role in Role]
+        shown = len(header) - all(row[-1] == "1" for row in numbers)
+        rows = [row[:shown] for row in (header, *numbers)]
+        widths = [max(len(row[i]) for row in rows) for i in range(shown)]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         title = f"{self.name}, gamma_0 = {self.gamma_0:g}   (D: fan-in, N: width, L: weight layers)"
         gains = ["multipliers times the gain of the activation function"] if self.gain is not no_gain else []

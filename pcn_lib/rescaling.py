@@ -12,6 +12,7 @@ see the chapter "The equilibrated energy of a deep linear network".
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -52,8 +53,8 @@ def sample_jacobians(network: Network, x: Float[Array, "*inputs"], errors: Activ
 
 def gram(jacobians: Activities) -> Float[Array, "outputs outputs"]:
     """M = sum_l P_l P_l^T of one sample."""
-    rows = [P.reshape(P.shape[0], -1) for P in jacobians]
-    return sum(P @ P.T for P in rows)
+    rows = (P.reshape(P.shape[0], -1) for P in jacobians)
+    return reduce(jnp.add, (P @ P.T for P in rows))
 
 
 def _zero_sample(network: Network, dtype) -> tuple[Array, Activities]:
@@ -168,10 +169,9 @@ def expected_rescaling(mlp: MLP, parameterisation: Parameterisation) -> float:
         mlp: a linear MLP; its sizes and skips matter, not its activation.
         parameterisation: multipliers and variances.
     """
-    size = dict(fan_in=mlp.width, width=mlp.width, depth=mlp.depth)
 
     def gain(role: Role) -> float:
-        scales = parameterisation.scales(role, **size)
+        scales = parameterisation.scales(role, fan_in=mlp.width, width=mlp.width, depth=mlp.depth)
         return scales.multiplier**2 * scales.variance * mlp.width
 
     growth = float(mlp.skips) + gain(Role.HIDDEN)

@@ -9,6 +9,7 @@ Source: derived here, see the chapter "The activity Hessian".
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -154,7 +155,7 @@ def _spectrum(product: Product, problem: Problem, points: Activities) -> Spectru
     ends = []
     for i in range(problem.x.shape[0]):
         x, y, point = jax.tree.map(lambda leaf, i=i: leaf[i], (problem.x, problem.y, points))
-        ends.append(_extremes(lambda v, x=x, y=y, point=point: product(problem, x, y, point, v), point))
+        ends.append(_extremes(partial(product, problem, x, y, point), point))
     smallest, largest = np.array(ends).T
     return Spectrum(smallest, largest)
 

@@ -69,8 +69,13 @@ def _whereabouts(name: str) -> Whereabouts:
         return Whereabouts(name, "pcn_lib", str(PLAY))
     if name in PACKAGES:
         package = find_spec(PACKAGES[name])
-        return Whereabouts(name, "package", str(Path(package.origin).parent)) if package else Whereabouts(name, "", "")
+        if not (package and package.origin):
+            return Whereabouts(name, "", "")
+        return Whereabouts(name, "package", str(Path(package.origin).parent))
     if name == "cifar10" and (prepared := cifar10_prepared()):
         return Whereabouts(name, "$PCN_DATA", str(prepared))
-    located = [locate(RESOURCES[file].path) for file in FILES[name]]
-    return Whereabouts(name, "", "") if None in located else Whereabouts(name, located[0][0], str(located[0][1]))
+    located = [place for file in FILES[name] if (place := locate(RESOURCES[file].path))]
+    if len(located) < len(FILES[name]):
+        return Whereabouts(name, "", "")
+    words, file = located[0]
+    return Whereabouts(name, words, str(file))

@@ -138,8 +138,8 @@ def _in_one_piece(title: str, images: np.ndarray, labels: np.ndarray, white: int
     """A set published without a split; both parts hold every label, whatever the published order."""
     test = np.arange(len(images)) % TEST_EVERY == TEST_EVERY - 1
     images = images.astype(np.uint8)
-    splits = (Split(images[part], labels[part]) for part in (~test, test))
-    return ImageSet(title, NUMERALS, white, *splits, source, sha256(images.tobytes()))
+    train, tested = (Split(images[part], labels[part]) for part in (~test, test))
+    return ImageSet(title, NUMERALS, white, train, tested, source, sha256(images.tobytes()))
 
 
 def _idx(content: bytes) -> np.ndarray:
@@ -153,19 +153,19 @@ def _cifar_npz(stored: bytes, path: Path) -> tuple[Split, Split]:
     """Train and test split of a prepared file, which holds uint8 images [n, 32, 32, 3] and labels [n] of each."""
     try:
         with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
-            splits = tuple(Split(arrays[f"{part}_images"], arrays[f"{part}_labels"]) for part in ("train", "test"))
+            train, test = (Split(arrays[f"{part}_images"], arrays[f"{part}_labels"]) for part in ("train", "test"))
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise DataCorrupted(
             f"{path} ({len(stored)} bytes) cannot be read ({error}); an npz with train_images, train_labels, "
             "test_images and test_labels is needed: make it again"
         ) from error
-    for split in splits:
+    for split in (train, test):
         if split.images.dtype != np.uint8 or split.images.shape != (len(split.labels), *CIFAR_SHAPE):
             raise DataCorrupted(
                 f"{path} holds {split.images.dtype} images of shape {split.images.shape} for "
                 f"{len(split.labels)} labels; uint8 [n, 32, 32, 3] and n labels are needed: make it again"
             )
-    return splits
+    return train, test
 
 
 def _cifar_archive(stored: bytes) -> tuple[Split, Split]:
@@ -177,7 +177,9 @@ def _cifar_archive(stored: bytes) -> tuple[Split, Split]:
 
 
 def _cifar_batch(archive: tarfile.TarFile, name: str) -> tuple[np.ndarray, np.ndarray]:
-    with archive.extractfile(f"cifar-10-batches-py/{name}") as file:
+    file = archive.extractfile(f"cifar-10-batches-py/{name}")
+    assert file is not None, f"{name} is not a file in an archive whose hash was right"
+    with file:
         batch = pickle.load(file, encoding="bytes")
     # Rows hold the red, then the green, then the blue plane.
     images = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)

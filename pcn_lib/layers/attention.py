@@ -202,14 +202,15 @@ def draw_block(
         scale=parameterisation.attention(N // shape.heads, N, shape.blocks),
         softmax=shape.softmax,
     )
-    norms = tuple(
-        draw_layer_norm(parameterisation, N, shape.blocks, dtype) if shape.layer_norm else Unchanged() for _ in range(2)
-    )
+
+    def norm() -> Layer:
+        return draw_layer_norm(parameterisation, N, shape.blocks, dtype) if shape.layer_norm else Unchanged()
+
     return TransformerBlock(
         attention,
         dense(up, EXPANSION * N, N, last=False),
         dense(down, N, EXPANSION * N, last=True, activation=shape.activation),
-        norms,
+        (norm(), norm()),
     )
 
 

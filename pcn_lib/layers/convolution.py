@@ -1,6 +1,8 @@
 """Convolutional layers on images, channels last: h -> [h +] a conv(W, phi(h)), average pooling, and what reads
 an image as a vector."""
 
+from functools import reduce
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -71,7 +73,7 @@ def convolve_by_rows(
     margin = kernel // 2
     h = jnp.pad(h, ((margin, margin), (margin, margin), (0, 0)))
     beside = jnp.concatenate([h[:, j : j + width] for j in range(kernel)], axis=-1)
-    return sum(beside[i : i + height] @ rows[i] for i in range(kernel))
+    return reduce(jnp.add, (beside[i : i + height] @ rows[i] for i in range(kernel)))
 
 
 class AveragePool(Layer):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from pcn_lib.layers import AveragePool, Convolution, FlatDense, draw_convolution, draw_dense
+from pcn_lib.layers import AveragePool, Convolution, FlatDense, Layer, draw_convolution, draw_dense
 from pcn_lib.network.network import Network
 from pcn_lib.network.stack import Stack
 from pcn_lib.numerics import Activation, check_dtype, identity
@@ -95,7 +95,7 @@ class CNN:
         """
         dtype = check_dtype(dtype)
         *keys, last = jax.random.split(key, self.stages + 1)
-        layers = []
+        layers: list[Layer] = []
         for stage, key in enumerate(keys):
             layers += self._stage(key, parameterisation, dtype, first=stage == 0)
         shape, size = (self.outputs, self.features), (self.width, 1)

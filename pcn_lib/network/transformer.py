@@ -74,10 +74,9 @@ class Transformer:
         embedding = draw_embedding(first, parameterisation, sizes, self.blocks, dtype)
         keys = jax.random.split(middle, self.blocks)
         stack = Stack(jax.vmap(lambda key: draw_block(key, parameterisation, shape, dtype))(keys))
-        readout = draw_dense(
-            last, parameterisation, Role.OUTPUT, (self.vocabulary, self.width), (self.width, self.blocks), dtype=dtype
-        )
-        if self.layer_norm:
-            norm = draw_layer_norm(parameterisation, self.width, self.blocks, dtype)
-            readout = NormalisedReadout(norm, readout)
-        return Network((embedding, stack), readout, (self.length,))
+        shape_out, size = (self.vocabulary, self.width), (self.width, self.blocks)
+        dense = draw_dense(last, parameterisation, Role.OUTPUT, shape_out, size, dtype=dtype)
+        if not self.layer_norm:
+            return Network((embedding, stack), dense, (self.length,))
+        norm = draw_layer_norm(parameterisation, self.width, self.blocks, dtype)
+        return Network((embedding, stack), NormalisedReadout(norm, dense), (self.length,))

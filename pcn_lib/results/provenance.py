@@ -105,7 +105,7 @@ def provenance(
         seeds=tuple(seeds) or _seeds(settings),
         data_set=data_set,
         dtype=dtype or default_dtype(),
-        matmul_precision=str(jax.config.jax_default_matmul_precision or "default"),
+        matmul_precision=str(jax.config.jax_default_matmul_precision or "default"),  # type: ignore[attr-defined]
         device=device(),
         versions=_versions(),
         commit=commit,

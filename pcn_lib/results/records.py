@@ -49,7 +49,7 @@ def save(record: Any, path: str | PathLike, provenance: Provenance) -> Path:
     arrays: dict[str, np.ndarray] = {}
     fields = _encode(record, type(record).__name__, arrays)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     content = {
         "record": type(record).__name__,
         "arrays_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
@@ -101,7 +101,7 @@ def _with_suffix(path: str | PathLike, suffix: str) -> Path:
 
 
 def _require_record(cls: type) -> None:
-    if not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):
+    if not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
         raise ResultError(f"{cls.__name__} given; a frozen dataclass is needed: decorate it @dataclass(frozen=True)")
 
 
@@ -145,7 +145,7 @@ def _decode(stored: Any, hint: Any, where: str, arrays: Mapping[str, np.ndarray]
     """What :func:`_encode` wrote, as the type named by ``hint``."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return _decode_union(stored, typing.get_args(hint), where, arrays)
-    if dataclasses.is_dataclass(hint) and isinstance(stored, dict):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(stored, dict):
         return _decode_record(stored, hint, where, arrays)
     if typing.get_origin(hint) is tuple and isinstance(stored, list):
         items = _item_hints(typing.get_args(hint), len(stored), where)
