@@ -17,10 +17,11 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from pcn_lib.book import fingerprint, notebooks
+from pcn_lib.book.children import PeakMemory, kill_children
 from pcn_lib.book.devices import Device
-from pcn_lib.book.memory import PeakMemory
 from pcn_lib.book.project import BookError, Chapter, Project, book_module
 from pcn_lib.book.records import Run, RunRecord, keep, run_of
 
@@ -76,7 +77,7 @@ def execute(job: Job) -> RunRecord:
 
     For the main thread of a process that does nothing else meanwhile: it sets the environment and a signal's handler.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop)
     job.run.folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{job.chapter.name}-", dir=job.run.folder.parent))
     os.environ.update(job.environment, PCN_RUN_FOLDER=str(partial))
@@ -144,6 +145,12 @@ def main() -> int:
     threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
     execute(job)
     return 0
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Interrupt the run, its kernel first: asked to end, it would finish its computation before it listened."""
+    kill_children()
+    signal.default_int_handler(number, frame)
 
 
 def _stop_at_end_of_input() -> None:
