@@ -49,7 +49,7 @@ def _updates(record: Record) -> tuple[Claim, ...]:
     found = [
         at_most(
             "equilibria are certified",
-            "The largest relative ||dF/dz|| at the first step.",
+            "The largest relative ||dF/dz|| of a batch at the first step.",
             bound=tolerance("float64").solve,
             measured=record.residual,
             because="rounding in float64",

@@ -177,7 +177,7 @@ def _symmetry(record: Record) -> tuple[Claim, ...]:
         ),
         at_most(
             "equilibria are certified",
-            "The largest relative ||dF/dz|| at initialisation, over all networks of the phase diagram.",
+            "The largest relative ||dF/dz|| of a batch at initialisation, over all networks of the phase diagram.",
             bound=allowed,
             measured=record.grid.residual,
             because="rounding in float64",

@@ -132,7 +132,7 @@ class Record:
         input_square: x^2, mean over samples and inputs.
         by_width, by_depth: at initialisation.
         pc, bp: movement under predictive coding and under backpropagation.
-        residual: the largest relative ||dF/dz|| of the equilibria of the first step.
+        residual: the largest relative ||dF/dz|| of a batch of equilibria, at the first step.
     """
 
     settings: Settings

@@ -114,7 +114,7 @@ class Moves:
         output: root mean square over the batch of f(t) - f(0), same axes.
         energy_ratio: F*/Loss at initialisation; axes [parameterisations, widths, seeds].
         shift: root mean square of z*_{L-1} - h_{L-1} at initialisation, same axes.
-        residual: largest relative ||dF/dz|| of the equilibria at initialisation.
+        residual: largest relative ||dF/dz|| of a batch of equilibria at initialisation.
     """
 
     hidden: Float[np.ndarray, "parameterisations methods steps widths seeds"]

@@ -5,12 +5,16 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from pcn_lib.energy import energy
 from pcn_lib.experiments import stable_widths
-from pcn_lib.experiments.many_parameterisations import BASE, PerRole, equivalent, train_many
+from pcn_lib.experiments.many_parameterisations import BASE, PerRole, equivalent, residual_over_batch, train_many
 from pcn_lib.experiments.profiles import SettingsError
+from pcn_lib.inference import ActivityDescent, equilibrate
 from pcn_lib.network import MLP, feedforward
+from pcn_lib.numerics import tree_norm
 from pcn_lib.parameterisation import mupc, ntp, sp
 from pcn_lib.rescaling import LinearExact
 from pcn_lib.statistics import fit_slope
@@ -21,6 +25,17 @@ SETTINGS = stable_widths.Settings(
     inputs=4, samples=4, depth=3, widths=(16, 64), ds=(0.0, 0.5), cs=(-1.0, 0.0), seeds=2, steps=2
 )
 TABLE = (mupc(gamma_0=2.0), sp())
+
+
+def test_a_batch_has_the_residual_of_its_summed_energy():
+    problem = stable_widths.problem(SETTINGS, MLP(4, 16, 3), mupc())
+    early, late = (equilibrate(problem, ActivityDescent(optax.sgd(0.1), steps)) for steps in (5, 10))
+    # Samples of one batch keep step in a linear network: these do not.
+    mixed = jax.tree.map(lambda a, b: jnp.concatenate([a[:1], b[1:]]), early, late)
+    start, output = feedforward(problem.network, problem.x)
+    now, before = (tree_norm(jax.grad(lambda z: energy(problem, z))(z)) for z in (mixed.activities, start))
+    assert 0.1 < now / before < 1
+    assert residual_over_batch(mixed.residual, problem.y - output) == pytest.approx(float(now / before), rel=1e-9)
 
 
 @pytest.mark.parametrize("place", range(len(TABLE)), ids=[p.name for p in TABLE])
