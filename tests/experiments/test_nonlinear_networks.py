@@ -112,17 +112,6 @@ def test_a_study_without_the_published_count_or_with_an_unknown_activation_is_re
         replace(SMALL, wide=SMALL.widths)
 
 
-def test_a_width_at_which_inference_is_only_stopped_is_certified_beside(ideal: Record):
-    settings = replace(SMALL, published=(8,))
-    assert settings.untrained == (8, *SMALL.wide)
-    parts = [(settings.widths, SMALL.steps), (settings.untrained, 1)]
-    trained, wide = (curves_of(widths, steps) for widths, steps in parts)
-    record = replace(ideal, settings=settings, trained=trained, wide=wide)
-    assert record.all_widths == tuple(sorted((*SMALL.widths, 8, *SMALL.wide)))
-    gap = record.start.gap[0, :, 0]
-    assert gap[1] == wide.gap[0, 0, 0] and gap[2] == trained.gap[0, 1, 0] and np.all(np.diff(gap) < 0)
-
-
 def test_a_rate_is_not_claimed_from_a_single_width(ideal: Record):
     alone = replace(ideal, settings=replace(SMALL, widths=(2, 4), published=(2,)))
     names = {claim.name for claim in claims.claims(alone)}
