@@ -18,7 +18,14 @@ RUN_FOLDER = "PCN_RUN_FOLDER"
 
 #: The verdict comes early: on a phone the last columns are reached by scrolling.
 HEADINGS = ("Claim", "Verdict", "Predicted", "Measured", "Tolerance", "Source")
-CELL = "padding:0.4em 0.7em;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,0.4)"
+#: Of the columns, left to right; numbers and verdicts take what they need.
+WIDTHS = ("36%", "1%", "1%", "1%", "auto", "1%")
+CELL = (
+    "padding:0.4em 0.7em;text-align:left;vertical-align:top;line-height:1.45;"
+    "border-bottom:1px solid rgba(128,128,128,0.4)"
+)
+#: A space at which no line ends.
+NO_BREAK = "\N{NO-BREAK SPACE}"
 # Dark enough for white text in both themes; the verdict is also in words.
 COLOURS = {True: "#1b6e3c", False: "#b3261e"}
 
@@ -54,7 +61,10 @@ class Report:
         return f"{count} of {len(self.claims)} claims as expected · {self.device} · {self.dtype}"
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col" style="{CELL}">{heading}</th>' for heading in HEADINGS)
+        head = "".join(
+            f'<th scope="col" style="{CELL};width:{width}">{heading}</th>'
+            for heading, width in zip(HEADINGS, WIDTHS, strict=True)
+        )
         body = "".join(f"<tr>{_html_cells(claim)}</tr>" for claim in self.claims)
         # The box scrolls, by touch or by keyboard, where the table is wider than the page.
         return (
@@ -136,7 +146,7 @@ def _number(value: float) -> str:
 
 def _row(claim: Claim) -> tuple[str, ...]:
     tolerance = _number(claim.tolerance) if claim.tolerance else ""
-    predicted = f"{claim.relation.value} {_number(claim.predicted)}"
+    predicted = f"{claim.relation.value}{NO_BREAK}{_number(claim.predicted)}"
     return claim.name, claim.verdict, predicted, _number(claim.measured), tolerance, claim.source
 
 

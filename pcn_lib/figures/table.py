@@ -3,7 +3,10 @@
 import html
 from dataclasses import dataclass
 
-CELL = "padding:0.35em 0.7em;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,0.4)"
+CELL = (
+    "padding:0.35em 0.7em;text-align:left;vertical-align:top;line-height:1.45;"
+    "border-bottom:1px solid rgba(128,128,128,0.4)"
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class Table:
         head = "".join(f'<th scope="col" style="{CELL}">{html.escape(heading)}</th>' for heading in self.headings)
         body = ""
         for first, *rest in self.rows:
-            cells = "".join(f'<td style="{CELL}">{html.escape(cell)}</td>' for cell in rest)
-            body += f'<tr><th scope="row" style="{CELL}">{html.escape(first)}</th>{cells}</tr>'
+            cells = "".join(f'<td style="{CELL}">{_cell(cell)}</td>' for cell in rest)
+            body += f'<tr><th scope="row" style="{CELL}">{_cell(first)}</th>{cells}</tr>'
         # The box scrolls, by touch or by keyboard, where the table is wider than the page.
         return (
             f'<div class="pcn-table" role="region" aria-label="{html.escape(self.caption)}" tabindex="0" '
@@ -51,6 +54,11 @@ class Table:
             f'<caption style="caption-side:bottom;text-align:left;padding:0.4em 0.7em">{html.escape(self.caption)}'
             f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
+
+
+def _cell(text: str) -> str:
+    """As HTML; no line ends inside ``N = 128``."""
+    return html.escape(text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"))
 
 
 def listed(values: tuple[int, ...]) -> str:
