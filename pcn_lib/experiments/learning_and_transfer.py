@@ -28,8 +28,10 @@ KERNEL_SAMPLES = 8
 POINTS = 40
 #: Training and test images of the handwritten digits, which stand in where the data set is missing.
 DIGITS = (1438, 359)
-#: Sweeps allowed before each update, and Newton steps after them.
-MAX_SWEEPS, NEWTON_STEPS = 15, 20
+#: Sweeps allowed before each update: at the many rates, and where Newton's method comes after them.
+MAX_SWEEPS, PATIENT_SWEEPS = 15, 40
+#: Newton steps allowed.
+NEWTON_STEPS = 20
 DTYPE = "float32"
 
 
@@ -96,7 +98,7 @@ class Settings:
     @property
     def thorough(self) -> Solver:
         """For the accuracies: learning weakens the contraction of sweeps, and Newton's method finishes."""
-        return SweepsThenNewton(self.tolerance, MAX_SWEEPS, NEWTON_STEPS)
+        return SweepsThenNewton(self.tolerance, PATIENT_SWEEPS, NEWTON_STEPS, contraction=2.0)
 
 
 PRESETS = {

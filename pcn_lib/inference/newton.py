@@ -49,23 +49,29 @@ class NewtonCG:
 
 @dataclass(frozen=True)
 class SweepsThenNewton:
-    """The default: accelerated sweeps while each at least halves the gradient, then Newton-CG.
+    """The default: accelerated sweeps while they shrink the gradient enough, then Newton-CG.
 
-    Wide networks never reach the second stage; narrow and deep ones leave the first after a sweep or two.
+    Wide networks never reach the second stage; narrow and deep ones leave the first after a sweep or two.  A Newton
+    step costs about as much as twenty sweeps, and all samples of a batch wait for it: at loose tolerances it pays to
+    be patient, with ``contraction`` above 1, since accelerated sweeps do not shrink the gradient every time.
 
     Attributes:
         tolerance: relative norm of dF/dz.
         max_sweeps: sweeps allowed.
         max_steps: Newton steps allowed.
+        contraction: the largest factor on the norm of dE/de with which a sweep is followed by another.
     """
 
     tolerance: float | Array = 1e-6
     max_sweeps: int | Array = 50
     max_steps: int | Array = 200
+    contraction: float = 0.5
 
     def __call__(self, problem: Problem) -> Equilibrium:
         def solve(sample: Sample, start: Point, scale: Array) -> Answer:
-            swept = sweep(sample, start, scale, self.tolerance, self.max_sweeps, accelerate=True, contraction=0.5)
+            swept = sweep(
+                sample, start, scale, self.tolerance, self.max_sweeps, accelerate=True, contraction=self.contraction
+            )
             return newton(sample, swept, scale, self.tolerance, self.max_steps)
 
         return solve_samples(problem, self.tolerance, solve)
