@@ -74,8 +74,8 @@ def test_a_barzilai_borwein_step_reaches_the_same_equilibrium_in_no_more_sweeps(
 def test_sweeps_end_certified_or_at_their_limit_though_they_watch_another_norm(loss, tolerance):
     """In narrow networks the two norms shrink apart: what meets the target is not always within tolerance."""
     mlp = MLP(10, 8, 4, 3, activation=jnp.tanh, skips=True)
-    network = mlp.init(jax.random.key(0), mupc_skips(gamma_0=0.5))
-    x, y = jax.random.normal(jax.random.key(1), (32, 10)), jax.nn.one_hot(jnp.arange(32) % 3, 3)
+    network = mlp.init(jax.random.key(0), mupc_skips(gamma_0=0.5), "float64")
+    x, y = jax.random.normal(jax.random.key(1), (32, 10)), jax.nn.one_hot(jnp.arange(32) % 3, 3, dtype="float64")
     reached = equilibrate(Problem(network, x, y, loss), Sweeps(tolerance, max_steps=200, accelerate=True))
     assert reached.steps.max() < 200 and reached.residual.max() <= tolerance
 
