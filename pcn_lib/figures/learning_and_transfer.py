@@ -182,11 +182,12 @@ def against_paper(record: Record) -> Table:
         ("steps at each rate", str(paper.steps), str(s.steps), smaller),
         ("steps for accuracy", str(paper.learned_steps), str(s.learned_steps), smaller),
         ("batch", str(paper.batch), str(s.batch), smaller),
-        ("inference", f"sweeps to {paper.tolerance:g}", f"sweeps to {s.tolerance:g}", "loose, and certified"),
+        ("inference, rates", f"sweeps to {paper.tolerance:g}", f"sweeps to {s.tolerance:g}", "loose, and certified"),
+        ("inference, accuracy", "then Newton's method", "then Newton's method", "–"),
         ("seeds", str(paper.seeds), str(s.seeds), smaller),
         ("precision", "float32", record.provenance.dtype, "–"),
     )
-    return Table(("", "GPU size (`paper`)", "this run", "difference and why"), rows, "Sizes.")
+    return Table(("", "profile paper, for a GPU", "this run", "difference and why"), rows, "Sizes.")
 
 
 def _exponents(values: np.ndarray) -> str:
