@@ -111,7 +111,7 @@ PRESETS = {
         data_set="fashion_mnist", train_samples=60_000, test_samples=10_000, widths=(16, 32, 64, 128, 256),
         depths=(4, 8, 16, 32), width=64, pool=4, mupc_rates=(-1, 0, 1, 2, 3, 4, 5),
         sp_rates=(-6, -5, -4, -3, -2, -1, 0, 1), steps=200,
-        learned_widths=(16, 64, 256), learned_depths=(4, 16), learned_steps=938, batch=64, seeds=3,
+        learned_widths=(16, 64, 256), learned_depths=(4, 8), learned_steps=938, batch=64, seeds=3,
     ),
     "paper": Settings(
         data_set="fashion_mnist", train_samples=60_000, test_samples=10_000, widths=(32, 128, 512, 2048),
