@@ -83,7 +83,7 @@ def sweep(
         norm = jnp.where(kept, norm, state.norm)
         return state._replace(point=point, norm=norm, step=step, steps=state.steps + 1, contracting=contracting)
 
-    def round_(state: _State) -> _State:
+    def to_target(state: _State) -> _State:
         # Ends at the target, and takes the next one from how far that was from the certificate.
         last = jax.lax.while_loop(go_on, body, state)
         residual = sample.residual(last.point, scale)
@@ -96,7 +96,7 @@ def sweep(
     residual, step = jnp.where(norm > 0, 1, norm), jnp.ones_like(norm)
     target = GRADIENT_MARGIN * tolerance * norm
     first = _State(start, norm, target, residual, step, jnp.array(0), jnp.array(True))
-    last = jax.lax.while_loop(uncertified, round_, first)
+    last = jax.lax.while_loop(uncertified, to_target, first)
     return Answer(last.point, last.residual, last.steps, jnp.array(False))
 
 
