@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pcn_lib import tables
 from pcn_lib.claims.claim import Claim
 from pcn_lib.files import write_atomically
 from pcn_lib.results import device
@@ -20,12 +21,6 @@ RUN_FOLDER = "PCN_RUN_FOLDER"
 HEADINGS = ("Claim", "Verdict", "Predicted", "Measured", "Tolerance", "Source")
 #: Of the columns, left to right; numbers and verdicts take what they need.
 WIDTHS = ("36%", "1%", "1%", "1%", "auto", "1%")
-CELL = (
-    "padding:0.4em 0.7em;text-align:left;vertical-align:top;line-height:1.45;"
-    "border-bottom:1px solid rgba(128,128,128,0.4)"
-)
-#: A space at which no line ends.
-NO_BREAK = "\N{NO-BREAK SPACE}"
 # Dark enough for white text in both themes; the verdict is also in words.
 COLOURS = {True: "#1b6e3c", False: "#b3261e"}
 
@@ -49,9 +44,7 @@ class Report:
     dtype: str
 
     def __str__(self) -> str:
-        rows = [HEADINGS, *(_row(claim) for claim in self.claims)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
-        lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines = tables.aligned([HEADINGS, *map(_row, self.claims)])
         return "\n".join((*lines, self.summary))
 
     @property
@@ -61,19 +54,9 @@ class Report:
         return f"{count} of {len(self.claims)} claims as expected · {self.device} · {self.dtype}"
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f'<th scope="col" style="{CELL};width:{width}">{heading}</th>'
-            for heading, width in zip(HEADINGS, WIDTHS, strict=True)
-        )
-        body = "".join(f"<tr>{_html_cells(claim)}</tr>" for claim in self.claims)
-        # The box scrolls, by touch or by keyboard, where the table is wider than the page.
-        return (
-            '<div class="pcn-claims" role="region" aria-label="Claims of this chapter" tabindex="0" '
-            'style="overflow-x:auto;max-width:100%">'
-            '<table style="border-collapse:collapse;width:100%;min-width:42em;font-size:0.9em">'
-            f'<caption style="caption-side:bottom;text-align:left;padding:0.4em 0.7em">{html.escape(self.summary)}'
-            f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        )
+        rows = [_html_cells(claim) for claim in self.claims]
+        label = "Claims of this chapter"
+        return tables.as_html(HEADINGS, rows, self.summary, label=label, kind="pcn-claims", widths=WIDTHS)
 
     def as_json(self) -> list[dict]:
         """What ``claims.json`` holds: one object for each claim."""
@@ -146,11 +129,11 @@ def _number(value: float) -> str:
 
 def _row(claim: Claim) -> tuple[str, ...]:
     tolerance = _number(claim.tolerance) if claim.tolerance else ""
-    predicted = f"{claim.relation.value}{NO_BREAK}{_number(claim.predicted)}"
+    predicted = f"{claim.relation.value}{tables.NO_BREAK}{_number(claim.predicted)}"
     return claim.name, claim.verdict, predicted, _number(claim.measured), tolerance, claim.source
 
 
-def _html_cells(claim: Claim) -> str:
+def _html_cells(claim: Claim) -> tuple[str, ...]:
     name, verdict, predicted, measured, tolerance, source = map(html.escape, _row(claim))
     small = "font-size:0.85em;opacity:0.85"
     badge = (
@@ -159,9 +142,7 @@ def _html_cells(claim: Claim) -> str:
     named = f'{name}<br><span style="font-weight:normal;{small}">{html.escape(claim.statement)}</span>'
     because = f'<span style="{small}">{html.escape(claim.because)}</span>'
     allowed = f"{tolerance}<br>{because}" if tolerance else because
-    cells = (f'<span style="{badge}">{verdict}</span>', predicted, measured, allowed, source)
-    row = f'<th scope="row" style="{CELL}">{named}</th>'
-    return row + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
+    return named, f'<span style="{badge}">{verdict}</span>', predicted, measured, allowed, source
 
 
 def _sentence(claim: Claim) -> str:

@@ -65,9 +65,9 @@ def best(record: Record, recorded: Record | None = None) -> Picture:
         axes.minorticks_off()
     if recorded is not None:
         for axes, sizes, sweeps in zip(panels, *_by_size(recorded), strict=True):
-            for sweep, style in zip(sweeps, ("-", "-"), strict=True):
+            for sweep in sweeps:
                 for rule, values in losses(sweep).items():
-                    axes.plot(sizes, sweep.best(values), color=COLOURS[rule], linewidth=5, alpha=0.25, linestyle=style)
+                    axes.plot(sizes, sweep.best(values), color=COLOURS[rule], linewidth=5, alpha=0.25)
             ticks = sorted({*axes.get_xticks().astype(int), *sizes})
             axes.set_xticks(ticks, ticks)
     panels[0].set(xlabel="width $N$", ylabel="best base rate $\\eta$")
