@@ -13,7 +13,7 @@ from pcn_lib.inference.equilibrium import Equilibrium
 from pcn_lib.inference.sample import Answer, Point, Sample, solve_samples
 from pcn_lib.inference.sweeps import sweep
 from pcn_lib.network import Activities
-from pcn_lib.numerics import tree_axpy, tree_dot, tree_subtract
+from pcn_lib.numerics import tree_axpy, tree_dot, tree_norm, tree_subtract
 
 #: Armijo's sufficient decrease, as everywhere.
 DECREASE = 1e-4
@@ -103,8 +103,7 @@ def newton(
         # Forcing term: solve loosely far away, superlinearly near.
         forcing = jnp.minimum(0.5, jnp.sqrt(state.answer.residual))
         direction = _conjugate_gradients(hessian, gradient, forcing)
-        errors = _backtrack(sample, old, direction, noise)
-        new = sample.at(errors)
+        new = _backtrack(sample, old, direction, noise)
         still = jnp.where(_unmoved(old, new, noise), state.still + 1, 0)
         answer = Answer(new, sample.residual(new, scale), state.answer.steps + 1, still >= STILL_STEPS)
         return _State(answer, state.newton_steps + 1, still)
@@ -162,24 +161,32 @@ def _conjugate_gradients(
     return jax.tree.map(lambda p, d: jnp.where(none, d, p), last.solution, downhill)
 
 
-def _backtrack(sample: Sample, old: Point, direction: Activities, noise: float) -> Activities:
-    """e + t p with the first t in 1, 1/2, 1/4, ... that lowers E enough (up to its rounding); e where none does."""
-    slope = tree_dot(old.gradient, direction)
-    slack = noise * jnp.abs(old.energy)
+def _backtrack(sample: Sample, old: Point, direction: Activities, noise: float) -> Point:
+    """The point at e + t p with the first t in 1, 1/2, 1/4, ... that lowers E enough, up to its rounding; else at e.
 
-    def rises(t: Array) -> Array:
-        trial = sample.energy(tree_axpy(t, direction, old.errors))
+    Near a minimum the change of E drowns in its rounding, which for a sample that is almost fitted is far above
+    ``noise``.  So the full step also counts if it halves the gradient, in the spirit of the approximate Wolfe
+    conditions of Hager and Zhang (2005); shorter ones do not, or steps across a kink would go round in circles.
+    """
+    slope, size = tree_dot(old.gradient, direction), jnp.abs(old.energy)
+
+    def errors(t: Array) -> Activities:
+        return tree_axpy(t, direction, old.errors)
+
+    def rises(energy: Array, t: Array) -> Array:
         # Written so that a NaN energy counts as rising.
-        return ~(trial <= old.energy + DECREASE * t * slope + slack)
+        return ~(energy <= old.energy + DECREASE * t * slope + noise * size)
 
     def go_on(state):
-        t, tries, rising = state
+        _, tries, rising = state
         return rising & (tries < MAX_HALVINGS)
 
     def body(state):
         t, tries, _ = state
-        return t / 2, tries + 1, rises(t / 2)
+        return t / 2, tries + 1, rises(sample.energy(errors(t / 2)), t / 2)
 
     one = jnp.ones_like(slope)
-    t, _, rising = jax.lax.while_loop(go_on, body, (one, jnp.array(0), rises(one)))
-    return tree_axpy(jnp.where(rising, 0, t), direction, old.errors)
+    full = sample.at(errors(one))
+    halved = (tree_norm(full.gradient) <= tree_norm(old.gradient) / 2) & (full.energy <= old.energy + noise**0.5 * size)
+    t, _, rising = jax.lax.while_loop(go_on, body, (one, jnp.array(0), rises(full.energy, one) & ~halved))
+    return sample.at(errors(jnp.where(rising, 0, t)))
