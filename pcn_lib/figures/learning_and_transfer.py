@@ -83,7 +83,7 @@ def best(record: Record, recorded: Record | None = None) -> Picture:
         sentence += f"; broad pale lines, the recorded run at full size, {recorded.provenance.data_set}"
     alt = (
         "Two panels on logarithmic axes. The upper lines, under muPC, are flat in width and in depth. The lower ones, "
-        "under SP, fall with width; with depth backpropagation's falls more than predictive coding's."
+        "under SP, fall with width and with depth."
     )
     return Picture(figure, _caption(record, sentence), alt)
 
