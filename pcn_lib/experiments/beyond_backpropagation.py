@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem
+from pcn_lib.experiments.many_parameterisations import residual_over_batch
 from pcn_lib.experiments.pc_computes_bp_gradients import predict
 from pcn_lib.experiments.profiles import check_sizes, choose
 from pcn_lib.gradients import bp_gradient, pc_gradient, similarity
@@ -64,7 +65,7 @@ class Settings:
 PRESETS = {
     "smoke": Settings(),
     "quick": Settings(widths=(32, 96, 256)),
-    "full": Settings(widths=(32, 64, 128, 256, 512, 1024), steps=100, seeds=10),
+    "full": Settings(widths=(32, 64, 128, 256, 512), steps=100, seeds=10),
     "paper": Settings(widths=(32, 128, 512, 2048), steps=100, seeds=3),
 }
 
@@ -105,7 +106,7 @@ class Record:
         alike: PC at lambda = 1.
         bp_loss: backpropagation's loss; axes [widths, seeds, steps].
         slow_bp_loss: the same at the rate divided by 1 + kappa, kappa the limit of lambda M.
-        residual: largest certificate of all equilibria in the trainings.
+        residual: the largest of the trainings' certificates, each of a whole batch.
     """
 
     settings: Settings
@@ -222,14 +223,16 @@ class _Probed(NamedTuple):
     one_minus_cosine: Array
     metric: Array
     hidden: Array
+    residual: Array
 
 
 def _probe(pc: Problem, equilibrium: Equilibrium, bp: Problem) -> _Probed:
-    """Angle of the gradients on PC's weights, lambda M there, and the last hidden layer's feedforward activities."""
+    """On PC's weights: the gradients' angle, lambda M, the feedforward pass's last hidden layer, the certificate."""
     gap = similarity(pc_gradient(pc, equilibrium), bp_gradient(pc)).one_minus_cosine
     metric = pc.output_precision * gram(linear_jacobians(pc.network))[0, 0]
-    hidden = jax.vmap(pc.network.top)(feedforward(pc.network, pc.x).activities)
-    return _Probed(gap, metric, hidden)
+    activities, output = feedforward(pc.network, pc.x)
+    residual = residual_over_batch(equilibrium.residual, pc.y - output)
+    return _Probed(gap, metric, jax.vmap(pc.network.top)(activities), residual)
 
 
 def measure_trainings(settings: Settings) -> tuple[Curves, Curves, np.ndarray, np.ndarray, float]:
@@ -245,7 +248,7 @@ def measure_trainings(settings: Settings) -> tuple[Curves, Curves, np.ndarray, n
             pairs = ((precise, settings.rate / precision), (plain, settings.rate), (plain, slow))
             runs.append([train(problem, GradientDescent(rate), schedule).history for problem, rate in pairs])
     different, alike, slower = zip(*runs, strict=True)
-    residual = max(float(jnp.max(history.residual)) for run in runs for history in run)
+    residual = max(float(jnp.max(history.probe.residual)) for run in runs for history in run)
 
     def stacked(arrays) -> np.ndarray:
         return np.stack(arrays).reshape(len(settings.widths), settings.seeds, settings.steps)
