@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from pcn_lib.data import Dataset, Selection, images
 from pcn_lib.energy import Problem, cross_entropy, loss
-from pcn_lib.experiments.kinked_equilibria import Kinked, kinked_equilibria
+from pcn_lib.experiments.kinked_equilibria import Below, Kinked, kinked_equilibria, search_below
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, published_inference
 from pcn_lib.experiments.trainings import Curves, KnownAtStart, WiderAtStart, at_start, stopped_after, trained
@@ -28,6 +28,8 @@ from pcn_lib.training import Adam, Schedule
 
 #: Newton steps allowed to a ReLU network, whose dF/dz need not vanish however many there are.
 KINKED_STEPS = 40
+#: Samples below whose equilibria another method searches: it needs seconds for each.
+SEARCHED_SAMPLES = 4
 ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 
 
@@ -44,6 +46,7 @@ class Settings(WiderAtStart):
         published_trained: N at which, if among ``widths``, networks are trained by the published protocol as well.
         published_steps: weight updates of those.
         kinked: N at which a ReLU network is measured beside, before the first update.
+        searched: N at which another method looks for lower energies below the ReLU network's equilibria.
         counts: gradient-descent steps per hidden layer tried at initialisation, the published one among them.
         depth: L.
         samples: B, in one batch.
@@ -65,6 +68,7 @@ class Settings(WiderAtStart):
     published_trained: tuple[int, ...] = ()
     published_steps: int = 10
     kinked: tuple[int, ...] = (32, 128)
+    searched: tuple[int, ...] = (32,)
     counts: tuple[int, ...] = (1, 3, 10, 30, STEPS_PER_LAYER)
     depth: int = 32
     samples: int = 64
@@ -75,7 +79,7 @@ class Settings(WiderAtStart):
     seed: int = 0
 
     def __post_init__(self):
-        check_sizes(self, published_steps=1, kinked=1)
+        check_sizes(self, published_steps=1, kinked=1, searched=1)
         check_sizes(self, widths=1, wide=1, published=1, counts=1, depth=2, samples=1, steps=1, seeds=1)
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
@@ -91,7 +95,15 @@ class Settings(WiderAtStart):
 
 
 PRESETS = {
-    "smoke": Settings(widths=(8, 128), published=(8,), kinked=(128,), counts=(10, STEPS_PER_LAYER), samples=4, steps=2),
+    "smoke": Settings(
+        widths=(8, 128),
+        published=(8,),
+        kinked=(128,),
+        searched=(8,),
+        counts=(10, STEPS_PER_LAYER),
+        samples=4,
+        steps=2,
+    ),
     "quick": Settings(),
     "full": Settings(
         data_set="cifar10",
@@ -100,6 +112,7 @@ PRESETS = {
         published=(8, 16, 32, 64, 128, 256, 512),
         published_trained=(8, 32, 128),
         kinked=(8, 32, 128, 512),
+        searched=(8, 32),
         steps=100,
     ),
     "paper": Settings(
@@ -110,6 +123,7 @@ PRESETS = {
         published_trained=(8, 16, 32, 64, 128, 256, 512),
         published_steps=100,
         kinked=(8, 32, 128, 512),
+        searched=(8, 32),
         counts=(1, 3, 10, 30, STEPS_PER_LAYER, 300, 3000),
         steps=100,
         seeds=3,
@@ -136,6 +150,7 @@ class Record(KnownAtStart):
             ``settings.counts``.
         published: trained by the published protocol, for ``settings.by_count``; None where there are none.
         kinked: equilibria of ReLU networks before the first update, for ``settings.kinked``.
+        below: what another method finds below those of a few samples, for ``settings.searched``.
     """
 
     settings: Settings
@@ -146,6 +161,7 @@ class Record(KnownAtStart):
     stopped: Curves
     published: Curves | None
     kinked: Kinked
+    below: Below
 
 
 def run(settings: Settings) -> Record:
@@ -154,21 +170,23 @@ def run(settings: Settings) -> Record:
     data = images(settings.data_set, Selection(settings.samples, settings.seed), default="digits")
     seeds, adam = range(settings.seeds), Adam(settings.rate)
 
-    def problems(widths: tuple[int, ...], of: Settings = settings) -> list[list[Problem]]:
+    def problems(widths: tuple[int, ...], of: Settings = settings, data: Dataset = data) -> list[list[Problem]]:
         return [[problem_of(of, data, width, seed) for width in widths] for seed in seeds]
 
     wide, hidden, published = problems(settings.untrained), settings.depth - 1, None
     if settings.by_count:
         schedule = Schedule(settings.published_steps, published_inference(hidden))
         published = trained(problems(settings.by_count), adam, schedule)
-    kinks = problems(settings.kinked, replace(settings, activation="relu"))
+    relu, standing = replace(settings, activation="relu"), SweepsThenNewton(settings.tolerance, max_steps=KINKED_STEPS)
+    few = replace(data, x=data.x[:SEARCHED_SAMPLES], y=data.y[:SEARCHED_SAMPLES])
     parts = (
         trained(problems(settings.widths), adam, Schedule(settings.steps, settings.certified)),
         at_start(wide, settings.certified),
         np.array([[float(first_order_gap(problem)) for problem in row] for row in wide]),
         stopped_after(problems(settings.published), tuple(n * hidden for n in settings.counts), ACTIVITY_RATE),
         published,
-        kinked_equilibria(kinks, SweepsThenNewton(settings.tolerance, max_steps=KINKED_STEPS)),
+        kinked_equilibria(problems(settings.kinked, relu), standing),
+        search_below(problems(settings.searched, relu, few), standing),
     )
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=data.note, dtype="float32")
     return Record(settings, made, *parts)

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from pcn_lib.experiments.nonlinear_networks import PRESETS, Record
+from pcn_lib.experiments.nonlinear_networks import PRESETS, SEARCHED_SAMPLES, Record
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, skip_chain_residual
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.figures.table import Table, listed
@@ -209,6 +209,19 @@ def _kink_rows(record: Record, prefix: str) -> list[tuple[str, ...]]:
         )
         rows.append((f"{prefix}relu, N = {width}", *shares, *numbers))
     return rows
+
+
+def below(record: Record, recorded: Record | None = None) -> Table:
+    """What another method finds below the points where ReLU networks stand still."""
+    rows = []
+    for prefix, run in (("", record), ("recorded, ", recorded)):
+        for i, width in enumerate(run.settings.searched if run else ()):
+            excess, still, found = (
+                values[:, i].mean() for values in (run.below.excess, run.below.still, run.below.found)
+            )
+            rows.append((f"{prefix}N = {width}", f"{excess:.1e}", f"{1 - still:.4f}", f"{1 - found:.4f}"))
+    headings = ("ReLU network", "(F still − F found) / (Loss − F found)", "cos, still", "cos, found")
+    return Table(headings, tuple(rows), f"Before the first update, for {SEARCHED_SAMPLES} samples; found by BFGS.")
 
 
 def against_paper(record: Record) -> Table:

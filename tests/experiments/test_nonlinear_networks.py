@@ -9,9 +9,9 @@ import pytest
 
 from pcn_lib.claims import nonlinear_networks as claims
 from pcn_lib.data import Selection, images
-from pcn_lib.energy import Problem, cross_entropy, loss
+from pcn_lib.energy import Problem, cross_entropy, energy, loss
 from pcn_lib.experiments import nonlinear_networks as study
-from pcn_lib.experiments.kinked_equilibria import Kinked, kinked_equilibria
+from pcn_lib.experiments.kinked_equilibria import Below, Kinked, kinked_equilibria, search_below, search_sample
 from pcn_lib.experiments.nonlinear_networks import Record, Settings
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE, published_inference, skip_chain_residual
@@ -19,13 +19,13 @@ from pcn_lib.experiments.trainings import Curves, at_start, stopped_after
 from pcn_lib.figures import nonlinear_networks as figures
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Criterion, Sweeps, SweepsThenNewton, equilibrate
-from pcn_lib.network import MLP
+from pcn_lib.network import MLP, feedforward
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.results import provenance
 
 SMALL = Settings(
-    data_set="digits", widths=(4, 32), wide=(64,), published=(4,), kinked=(32,), counts=(10, 100), depth=4, samples=3,
-    steps=2,
+    data_set="digits", widths=(4, 32), wide=(64,), published=(4,), kinked=(32,), searched=(4,), counts=(10, 100),
+    depth=4, samples=3, steps=2,
 )  # fmt: skip
 
 
@@ -46,7 +46,8 @@ def ideal() -> Record:
     trained, wide = curves_of(SMALL.widths, SMALL.steps), curves_of(SMALL.wide, 1)
     none, all_ = np.zeros((1, 1)), np.ones((1, 1))
     kinked = Kinked(by_gradient=none, standing=all_, residual=all_ / 5, gap=all_ / 32, one_minus_cosine=all_ / 20)
-    return Record(SMALL, made, trained, wide, np.array([[1 / 64]]), stopped, None, kinked)
+    below = Below(excess=all_ / 1000, still=all_ / 20, found=all_ / 20)
+    return Record(SMALL, made, trained, wide, np.array([[1 / 64]]), stopped, None, kinked, below)
 
 
 def failing(record: Record) -> set[str]:
@@ -172,6 +173,35 @@ def test_relu_networks_stand_still_where_the_gradient_does_not_vanish():
     assert found.standing[0, 0] == pytest.approx(np.mean(reached.criterion == Criterion.STATIONARY))
     assert found.residual[0, 0] == pytest.approx(float(reached.residual.max()), rel=1e-2)
     assert found.by_gradient[0, 0] < 0.5
+
+
+def test_a_search_finds_nothing_below_a_smooth_equilibrium_and_something_below_one_on_kinks():
+    data, found = images("digits", Selection(3)), {}
+    for activation in ("tanh", "relu"):
+        problem = study.problem_of(replace(SMALL, activation=activation, depth=8), data, width=4, seed=0)
+        found[activation] = search_below([[problem]], SweepsThenNewton(1e-8))
+    smooth, kinked = found["tanh"], found["relu"]
+    assert abs(smooth.excess) < 1e-10 and smooth.found == pytest.approx(smooth.still, rel=1e-6)
+    assert 1e-6 < kinked.excess[0, 0] < 0.1 and kinked.found != kinked.still
+
+
+def test_the_lowest_energy_found_is_that_of_the_errors_found():
+    problem = study.problem_of(replace(SMALL, activation="relu", depth=8), images("digits", Selection(3)), 4, 0)
+    problem = jax.tree.map(lambda leaf: leaf.astype("float64"), problem)
+    still = equilibrate(problem, SweepsThenNewton(1e-8))
+    drops = []
+    for i in range(3):
+        errors, lowest = search_sample(problem, still, i)
+        alone = replace(problem, x=problem.x[i : i + 1], y=problem.y[i : i + 1])
+        activities = feedforward(problem.network, alone.x, jax.tree.map(lambda leaf: leaf[None], errors)).activities
+        assert energy(alone, activities) == pytest.approx(lowest, rel=1e-10)
+        drops.append(float(still.energies[i]) - lowest)
+    assert min(drops) >= 0 and max(drops) > 1e-6
+
+
+def test_inference_that_stands_still_far_above_a_minimum_fails_the_claim_that_it_is_near(ideal: Record):
+    wrong = replace(ideal, below=replace(ideal.below, excess=np.full((1, 1), 0.02)))
+    assert failing(wrong) == {"ReLU: where inference stands still is near a minimum"}
 
 
 def test_relu_equilibria_certified_by_the_gradient_fail_the_claim_that_they_are_not(ideal: Record):
