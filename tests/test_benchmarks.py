@@ -53,9 +53,13 @@ def check(record: Record) -> None:
 
 @pytest.fixture(scope="module")
 def record() -> Record:
+    return tiny(HERE)
+
+
+def tiny(groups: tuple[str, ...]) -> Record:
     # Optax's Adam raises a Python float to an integer power, which strict promotion refuses.
     with jax.numpy_dtype_promotion("standard"):
-        return run(TINY, HERE, lambda text: None)
+        return run(TINY, groups, lambda text: None)
 
 
 def test_every_comparison_has_positive_sides_and_equal_answers_where_both_compute_the_same(record: Record):
@@ -66,7 +70,7 @@ def test_every_comparison_has_positive_sides_and_equal_answers_where_both_comput
 @pytest.mark.slow
 @pytest.mark.parametrize("group", APART)
 def test_a_comparison_of_fresh_processes_has_positive_sides(group: str):
-    check(run(TINY, (group,), lambda text: None))
+    check(tiny((group,)))
 
 
 def test_the_grid_trains_at_exact_equilibria():
