@@ -63,7 +63,7 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(),
+    "smoke": Settings(widths=(32, 64, 128)),
     "quick": Settings(widths=(32, 96, 256)),
     "full": Settings(widths=(32, 64, 128, 256, 512), steps=100, seeds=10),
     "paper": Settings(widths=(32, 128, 512, 2048), steps=100, seeds=3),
