@@ -20,8 +20,9 @@ class Criterion(IntEnum):
     """Which test a sample's certificate rests on.
 
     ``GRADIENT``: the relative norm of dF/dz is within tolerance.  ``STATIONARY``: energy, activities and
-    prediction errors stopped changing although dF/dz did not vanish, as at a minimum on a kink (ReLU); the PC
-    gradient, a product of the two, has then stopped changing with them.
+    prediction errors stopped changing although dF/dz did not vanish, as on the kinks of a ReLU; the PC gradient, a
+    product of the two, has then stopped changing with them.  That is weaker: the solver can go no further, and the
+    minimum is near but may lie lower (measured in the chapter "Nonlinear networks").
     """
 
     NONE = 0
