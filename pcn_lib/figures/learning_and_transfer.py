@@ -99,7 +99,7 @@ def _foretold(axes: Axes, sizes: np.ndarray, sweep: Sweep) -> None:
 
 
 @styled()
-def accuracies(record: Record, recorded: Record | None = None) -> Picture:
+def accuracies(record: Record) -> Picture:
     """Test accuracy against width, one panel for each depth."""
     depths = record.settings.learned_depths
     figure, panels = axes_grid(1, len(depths), size=(max(5.4 * len(depths), 6.0), 4.4), sharey=True)
@@ -107,8 +107,6 @@ def accuracies(record: Record, recorded: Record | None = None) -> Picture:
         for rule, values in (("PC", record.accuracies.pc), ("BP", record.accuracies.bp)):
             where = np.array(record.settings.learned_widths)
             plot_seeds(axes, where, values[:, j].T, colour=COLOURS[rule], marker="o", label=rule)
-        if recorded is not None and depth in recorded.settings.learned_depths:
-            _overlay(axes, recorded, recorded.settings.learned_depths.index(depth))
         axes.axhline(record.class_means, color="#777777", linewidth=1, linestyle=":", label="nearest class mean")
         axes.set(xscale="log", xlabel="width $N$", title=f"$L = {depth}$")
         widths = record.settings.learned_widths
@@ -120,19 +118,11 @@ def accuracies(record: Record, recorded: Record | None = None) -> Picture:
         f"Test accuracy after {record.settings.learned_steps} steps under muPC, all sizes at the one base rate "
         f"2^{record.settings.learned_rate}; dotted, the nearest class mean"
     )
-    if recorded is not None:
-        sentence += f"; broad pale lines, the recorded run at full size, {recorded.provenance.data_set}"
     alt = (
         "Test accuracy rises with the width for both rules. In the shallow network the two lines meet; in the deep and "
         "narrow one they differ, and the seeds scatter widely."
     )
     return Picture(figure, _caption(record, sentence), alt)
-
-
-def _overlay(axes: Axes, recorded: Record, place: int) -> None:
-    for rule, values in (("PC", recorded.accuracies.pc), ("BP", recorded.accuracies.bp)):
-        mean = values[:, place].mean(axis=-1)
-        axes.plot(recorded.settings.learned_widths, mean, color=COLOURS[rule], linewidth=5, alpha=0.25)
 
 
 def summary(record: Record) -> Table:
