@@ -13,7 +13,9 @@ from matplotlib.colors import to_rgb
 
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, plotted, styled, width_colours
 from pcn_lib.figures.picture import with_source
+from pcn_lib.figures.table import Table
 from pcn_lib.figures.turntable import VIEWS, Turntable
+from pcn_lib.tables import NO_BREAK
 
 
 def picture(**words):
@@ -208,3 +210,14 @@ def test_the_numbers_of_a_surface_are_those_of_its_marks():
     rows = list(csv.reader(turntable().data.splitlines()[1:]))
     assert rows[1:] == [["1", "measured", "point", "1", "3", "5"], ["1", "measured", "point", "2", "4", "6"]]
     assert json.loads(plotted.places(turntable().figure)) == [None]
+
+
+def test_a_table_writes_numbers_with_minus_signs_and_keeps_them_on_one_line():
+    shown = Table(("N = 8", "log2"), (("CIFAR-10", "-2.1, 4e-02"), ("N = 16", "1 < 2")), "a caption")._repr_html_()
+    assert "−2.1, 4e−02" in shown and "CIFAR-10" in shown and "1 &lt; 2" in shown
+    assert f"N{NO_BREAK}={NO_BREAK}16" in shown
+
+
+def test_a_table_with_a_cell_too_many_is_refused():
+    with pytest.raises(ValueError, match="a row of 2 cells given under 1 headings"):
+        Table(("one",), (("1", "2"),), "a caption")

@@ -1,6 +1,7 @@
 """A small table of a record, as HTML in a chapter and as text elsewhere."""
 
 import html
+import re
 from dataclasses import dataclass
 
 from pcn_lib import tables
@@ -39,7 +40,8 @@ class Table:
 
 
 def _cell(text: str) -> str:
-    """As HTML; no line ends inside ``N = 128``."""
+    """As HTML, with minus signs for hyphens before digits; no line ends inside ``N = 128`` or ``4e-02``."""
+    text = re.sub(r"(?<!\w)-(?=\d)|(?<=\de)-(?=\d)", "−", text)
     return html.escape(text.replace(" = ", f"{tables.NO_BREAK}={tables.NO_BREAK}"))
 
 
