@@ -20,7 +20,7 @@ RUN_FOLDER = "PCN_RUN_FOLDER"
 #: The verdict comes early: on a phone the last columns are reached by scrolling.
 HEADINGS = ("Claim", "Verdict", "Predicted", "Measured", "Tolerance", "Source")
 #: Of the columns, left to right; numbers and verdicts take what they need.
-WIDTHS = ("36%", "1%", "1%", "1%", "auto", "1%")
+WIDTHS = ("30%", "1%", "1%", "1%", "auto", "1%")
 # Dark enough for white text in both themes; the verdict is also in words.
 COLOURS = {True: "#1b6e3c", False: "#b3261e"}
 
@@ -137,8 +137,11 @@ def _html_cells(claim: Claim) -> tuple[str, ...]:
     name, verdict, predicted, measured, tolerance, source = map(html.escape, _row(claim))
     small = "font-size:0.85em;opacity:0.85"
     badge = (
-        f"background:{COLOURS[claim.as_expected]};color:#fff;border-radius:0.4em;padding:0.1em 0.5em;white-space:nowrap"
+        f"background:{COLOURS[claim.as_expected]};color:#fff;border-radius:0.4em;padding:0.1em 0.5em;"
+        "display:inline-block"
     )
+    # In two lines where there are two parts, to leave room to the reasons.
+    verdict = ", ".join(part.replace(" ", tables.NO_BREAK) for part in verdict.split(", "))
     named = f'{name}<br><span style="font-weight:normal;{small}">{html.escape(claim.statement)}</span>'
     because = f'<span style="{small}">{html.escape(claim.because)}</span>'
     allowed = f"{tolerance}<br>{because}" if tolerance else because

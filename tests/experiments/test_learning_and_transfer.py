@@ -189,10 +189,9 @@ def test_predictive_codings_rates_are_claimed_where_it_shares_its_gradients(idea
 
 def test_figures_name_their_data_and_lay_a_recorded_run_beside(ideal: Record):
     kept = replace(ideal, provenance=replace(ideal.provenance, data_set="images of another run"))
-    for draw in (figures.best, figures.accuracies):
+    for draw in (figures.rates, figures.best, figures.accuracies):
         assert "images made for a test" in draw(ideal).caption and "another run" not in draw(ideal).caption
-        assert "images of another run" in draw(ideal, kept).caption
-    assert "images made for a test" in figures.rates(ideal).caption
+    assert "images of another run" in figures.best(ideal, kept).caption
     assert [row[0] for row in figures.summary(ideal).rows] == ["PC, muPC", "BP, muPC", "PC, SP", "BP, SP"]
 
 
