@@ -147,3 +147,9 @@ def test_a_recorded_run_is_named_in_the_picture_of_widths(ideal: Record):
 
 def test_the_table_sets_this_run_beside_the_paper(ideal: Record):
     assert ("steps", "100", "3", "time") in figures.against_paper(ideal).rows
+
+
+def test_an_order_of_scales_is_not_claimed_from_a_single_one(ideal: Record, monkeypatch):
+    named = {claim.name for claim in claims(ideal)}
+    monkeypatch.setattr("pcn_lib.claims.learning_regimes.WIDE_FROM", max(GAMMAS))
+    assert named - {claim.name for claim in claims(ideal)} == {"rich networks learn faster"}
