@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pcn_lib.numerics import Activation, identity
+from pcn_lib.tables import aligned
 
 
 class Role(Enum):
@@ -149,11 +150,9 @@ class Parameterisation:
         numbers = [(role.value, *map(str, getattr(self, role.value).powers)) for role in Role]
         shown = len(header) - all(row[-1] == "1" for row in numbers)
         rows = [row[:shown] for row in (header, *numbers)]
-        widths = [max(len(row[i]) for row in rows) for i in range(shown)]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         title = f"{self.name}, gamma_0 = {self.gamma_0:g}   (D: fan-in, N: width, L: weight layers)"
         gains = ["multipliers times the gain of the activation function"] if self.gain is not no_gain else []
-        return "\n".join([title, *lines, *gains])
+        return "\n".join([title, *aligned(rows), *gains])
 
 
 def _readout(gamma_0: float, **exponents: float) -> Power:

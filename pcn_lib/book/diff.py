@@ -13,6 +13,7 @@ from pcn_lib.claims import Claim, Relation
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.results import ResultError, load
 from pcn_lib.results.recorded import FOLDER
+from pcn_lib.tables import aligned
 from pcn_lib.verify import Certificate, CertificateError, read
 
 SAME, MOVED, NEW, GONE = "as recorded", "moved", "not recorded", "not made"
@@ -172,6 +173,4 @@ def _origin(certificate: Certificate) -> str:
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    cells = [("claim", "recorded", "measured", "allowed", ""), *rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+    return ["  " + line for line in aligned([("claim", "recorded", "measured", "allowed", ""), *rows])]

@@ -8,6 +8,7 @@ from pcn_lib.book.progress import clock
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.records import Claimed, Run, confirmed_on_gpu, run_of
 from pcn_lib.claims import Claim
+from pcn_lib.tables import aligned
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,8 @@ def terminal(project: Project, reports: tuple[ChapterReport, ...]) -> str:
     rows = claim_rows(project, reports)
     header = ("chapter", "claim", "predicted", "measured", "tolerance", "verdict", "device")
     cells = [header, *(_cells(row) for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    rule = ["-" * max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = aligned([header, rule, *cells[1:]])
     wrong = sum(not row.claim.as_expected for row in rows)
     problems = [f"{report.chapter.name}: {report.problem}" for report in reports if report.problem]
     summary = f"{len(rows)} claims, {len(rows) - wrong} as predicted, {wrong} not."
