@@ -4,6 +4,8 @@ import base64
 import csv
 import json
 import re
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -15,6 +17,7 @@ from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory
 from pcn_lib.figures.picture import with_source
 from pcn_lib.figures.table import Table
 from pcn_lib.figures.turntable import VIEWS, Turntable
+from pcn_lib.results import provenance
 from pcn_lib.tables import NO_BREAK
 
 
@@ -177,12 +180,33 @@ def test_an_axis_of_another_scale_has_no_places():
     assert json.loads(plotted.places(figure)) == [None]
 
 
-def test_a_picture_offers_its_data_and_its_drawing_and_says_where_it_is_from():
-    shown = with_source(picture()._repr_html_(), "06_chapter, profile <quick>", "06_chapter-figure-1")
-    assert "06_chapter, profile &lt;quick&gt; · " in shown
+def test_a_picture_offers_its_data_and_its_drawing_under_the_name_that_a_page_gives():
+    shown = with_source(picture()._repr_html_(), lambda date: f"06_chapter, profile <quick>{date}", "06-figure-1")
+    assert 'display:block">06_chapter, profile &lt;quick&gt;</span>' in shown
     links = dict(re.findall(r'download="([^"]*)"[^>]*href="data:[^,]*,([^"]*)"', shown))
-    assert base64.b64decode(links["06_chapter-figure-1.csv"]).decode() == picture().data
-    assert base64.b64decode(links["06_chapter-figure-1.pdf"]).startswith(b"%PDF")
+    assert base64.b64decode(links["06-figure-1.csv"]).decode() == picture().data
+    assert base64.b64decode(links["06-figure-1.pdf"]).startswith(b"%PDF")
+
+
+def made(**words) -> SimpleNamespace:
+    @dataclass(frozen=True)
+    class Settings:
+        seed: int = 0
+
+    return SimpleNamespace(provenance=replace(provenance(Settings(), seconds=1.0), **words))
+
+
+def test_a_picture_names_data_device_code_and_date_of_every_record_it_draws_and_a_page_their_runs():
+    mine = made(data_set="64 digits", device="CPU", commit="a" * 40, dirty=False, date="2026-02-01 10:00 UTC")
+    kept = made(data_set="wines <3>", device="H100", commit="b" * 40, dirty=True, date="2026-01-01 09:00 UTC")
+    alone = picture(records=(mine, None, kept))._repr_html_()
+    on_page = with_source(alone, lambda date: "kept" if date.startswith("2026-01") else "mine", "06")
+    lines = [
+        "data: 64 digits · device: CPU · commit aaaaaaaaaa · 2026-02-01 10:00 UTC",
+        "data: wines &lt;3&gt; · device: H100 · commit bbbbbbbbbb with changes · 2026-01-01 09:00 UTC",
+    ]
+    assert re.findall(r"<span[^>]*>([^<]*)</span>", alone) == lines
+    assert re.findall(r"<span[^>]*>([^<]*)</span>", on_page) == [f"mine · {lines[0]}", f"kept · {lines[1]}"]
 
 
 def turntable() -> Turntable:

@@ -14,6 +14,8 @@ from pcn_lib.book.build import build_book
 from pcn_lib.book.doctor import browser
 from pcn_lib.book.project import Project
 from pcn_lib.book.records import run_of
+from pcn_lib.results import load_provenance
+from pcn_lib.results.recorded import FOLDER
 
 SOURCES = ("_config.yml", "_toc.yml", "references.bib", "chapters", "_static", "results", "_run/smoke")
 # Elements that fetch what they name as the page opens, and the attribute that names it.
@@ -68,13 +70,30 @@ def test_every_chapter_has_a_figure_with_a_caption_and_a_text_for_those_who_cann
 def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(book: Project, pages):
     for chapter in book.chapters():
         for figure in pages[page_of(book, chapter.path)].select("figure.pcn-figure"):
-            source = figure.select_one("p.pcn-source").text
-            assert source.startswith(f"{chapter.name}, profile smoke · data: ") and "device: " in source, chapter.name
-            assert "commit" in source
+            lines = [line.text for line in figure.select("p.pcn-source span[data-made]")]
+            said = rf"{chapter.name}, (profile smoke|recorded run) · data: .+ · device: .+ commit"
+            assert lines and all(re.match(said, line) for line in lines), f"{chapter.name}: {lines}"
             links = {link["download"].rsplit(".")[-1]: link["href"] for link in figure.select("a[download]")}
             assert set(links) == {"csv", "pdf"} and all(link.startswith("data:") for link in links.values())
             numbers = base64.b64decode(links["csv"].partition(",")[2]).decode()
             assert "panel,series,kind,x,y,value\n1," in numbers, f"{chapter.name}: a figure without numbers"
+
+
+def test_numbers_of_a_recorded_run_are_said_to_be_that_runs(book: Project, pages):
+    """Told apart by the date: that of the file kept with the book, or later than the chapter's own start."""
+    recorded = 0
+    for chapter in book.chapters():
+        began = run_of(book, chapter, "smoke").record.started[:16].replace("T", " ")
+        kept = load_provenance(book.root / FOLDER / chapter.stem)
+        lines = pages[page_of(book, chapter.path)].select("p.pcn-source span[data-made]")
+        for line in lines:
+            if "recorded run" in line.text:
+                assert line["data-made"] == kept.date and f"commit {kept.commit[:10]}" in line.text
+                recorded += 1
+            else:
+                assert line["data-made"] >= began, line.text
+        assert any("profile smoke" in line.text for line in lines), f"{chapter.name} shows none of its own numbers"
+    assert recorded > 10
 
 
 def test_the_download_is_the_notebook_as_it_is_committed_and_colab_opens_it_with_an_install_cell(book: Project, pages):

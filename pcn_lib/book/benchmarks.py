@@ -7,6 +7,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from pcn_lib.experiments.benchmarks import RECORDED, Record
 from pcn_lib.figures.benchmarks import methods, ratios, table
+from pcn_lib.figures.picture import with_source
 from pcn_lib.results import load, load_provenance
 
 MISSING = "No run of the benchmarks is recorded yet: `make bench` makes one in a few minutes."
@@ -23,5 +24,6 @@ class Benchmarks(SphinxDirective):
             record, made = load(Record, path), load_provenance(path)
         except FileNotFoundError:
             return [nodes.paragraph("", *self.parse_inline(MISSING)[0])]
-        shown = (ratios(record), table(record), methods(record), made)
-        return [nodes.raw("", part._repr_html_(), format="html") for part in shown]
+        picture, *rest = (part._repr_html_() for part in (ratios(record), table(record), methods(record), made))
+        named = with_source(picture, lambda date: "benchmarks", "benchmarks-figure-1")
+        return [nodes.raw("", part, format="html") for part in (named, *rest)]

@@ -58,7 +58,7 @@ def ends(record: Record, recorded: Record | None = None) -> Picture:
         "Two panels on logarithmic axes. Against the width both ends settle. Against the number of hidden layers the "
         "smallest falls like its square and lies below the dashed chain; the largest hardly changes."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, recorded))
 
 
 def _kept(recorded: Record | None) -> str:
@@ -105,7 +105,7 @@ def cost(record: Record, recorded: Record | None = None) -> Picture:
         "Filled marks rise in proportion to the condition number, below the dashed bound. Open marks stay below twenty "
         "steps whatever the condition number."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, recorded))
 
 
 def table(record: Record) -> Table:

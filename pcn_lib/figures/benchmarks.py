@@ -77,7 +77,7 @@ def ratios(record: Record) -> Picture:
         f"Two bar charts of {len(record.rows)} ratios, whose numbers are in the table below; {reached} reach their "
         f"goals and {missed} do not."
     )
-    return Picture(figure, text, alt)
+    return Picture(figure, text, alt, records=(record,))
 
 
 def _bars(axes: Axes, rows: list[Row], label: str) -> None:

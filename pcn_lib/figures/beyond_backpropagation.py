@@ -14,7 +14,7 @@ def _picture(figure, record: Record, sentence: str, alt: str) -> Picture:
         f"{', '.join(map(str, settings.widths))}, {settings.seeds} seeds"
     )
     text = caption(sentence, data=made.data_set, sizes=sizes, device=f"{made.device}, {made.dtype}")
-    return Picture(figure, text, alt)
+    return Picture(figure, text, alt, records=(record,))
 
 
 @styled()

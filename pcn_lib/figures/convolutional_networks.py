@@ -1,7 +1,5 @@
 """Pictures of residual convolutional networks: the published figure's axes, the limit, layers, and both protocols."""
 
-from functools import partial
-
 import numpy as np
 
 from pcn_lib.experiments.convolutional_networks import PRESETS, PUBLISHED_STEPS, Record
@@ -17,8 +15,7 @@ CERTIFIED, RECORDED = "#0072B2", "#D55E00"
 @styled()
 def training(record: Record) -> Picture:
     """Energies and losses, and cosines, over training: the axes of the published figure."""
-    settings, published = record.settings, (record.published, record.settings.by_count)
-    return training_picture(record.trained, settings.widths, partial(_caption, record), published=published)
+    return training_picture(record, _caption)
 
 
 @styled()
@@ -51,7 +48,7 @@ def limit(record: Record, recorded: Record | None = None) -> Picture:
         "Two panels on logarithmic axes against the number of channels. The gap between energy and loss falls with "
         "slope -1 and one minus the cosine with slope -2."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, recorded))
 
 
 @styled()
@@ -70,7 +67,7 @@ def layers(record: Record) -> Picture:
         "A panel with a logarithmic axis. For every width, one minus the cosine grows from the first convolution to "
         "the readout; it is smaller in wider networks at every layer."
     )
-    return Picture(figure, _caption(record, f"{sentence}, layer by layer"), alt)
+    return Picture(figure, _caption(record, f"{sentence}, layer by layer"), alt, records=(record,))
 
 
 def layer_names(record: Record) -> tuple[str, ...]:
@@ -112,7 +109,7 @@ def closed_form(record: Record) -> Picture:
         "Two panels on logarithmic axes. The rescaling of linear networks falls as one over the number of channels, on "
         "the dashed line; the gap falls as the images grow, along the dashed line of the linear rescaling."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 def _data_set(record: Record) -> str:

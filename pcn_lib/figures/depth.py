@@ -41,6 +41,7 @@ def exponents(record: Record) -> Picture:
         alt="Three logarithmic plots against depth. The last hidden layer's size explodes for alpha below one half "
         "and stays of order one from there. The hidden layers' update of the output grows for alpha below one half, "
         "levels off at one half and falls above, for predictive coding and for backpropagation.",
+        records=(record,),
     )
 
 
@@ -71,6 +72,7 @@ def features(record: Record) -> Picture:
         _caption(f"Movement of each layer's features in one step of the hidden layers, L = {depth}", record),
         alt="Relative movement of the features against the layer's place, logarithmic. It grows along the network and "
         "is largest for alpha one half; it falls with alpha, and multiplying the rate by L lifts alpha one back up.",
+        records=(record,),
     )
 
 
@@ -101,6 +103,7 @@ def scatter(record: Record) -> Picture:
         ),
         alt="Variance of log of the squared norm of the activities against layer over width. Without skips it rises in "
         "proportion, the same line for both widths; with skips it stays near zero.",
+        records=(record,),
     )
 
 

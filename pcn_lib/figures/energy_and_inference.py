@@ -36,6 +36,7 @@ def relaxation(record: Record) -> Picture:
         alt="Two rows of panels, one column for each layer and one for the output, against inference steps. Activities "
         "start at the feedforward pass, move first near the output, and settle on the dashed equilibrium values. The "
         "loss falls while the hidden layers' energies rise from zero to theirs.",
+        records=(record,),
     )
 
 
@@ -69,6 +70,7 @@ def convergence(record: Record) -> Picture:
         alt="Left, log-log against inference steps: energy gap, gradient error and relative gradient norm fall, the "
         "energy gap twice as steeply as the gradient error. Right, against the distance to equilibrium: the energy gap "
         "follows a dashed line of slope 2, the gradient error one of slope 1.",
+        records=(record,),
     )
 
 

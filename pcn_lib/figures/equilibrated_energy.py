@@ -38,6 +38,7 @@ def rescaling(record: Record) -> Picture:
         "without, stays small, grows about linearly with depth and falls as one over the width. SP and NTP grow with "
         "depth and do not change with width; SP with skips doubles with every layer. Below, the ratios to the expected "
         "values scatter about 1 within their error bars.",
+        records=(record,),
     )
 
 

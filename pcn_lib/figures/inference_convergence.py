@@ -39,7 +39,7 @@ def convergence(record: Record, recorded: Record | None = None) -> Picture:
         "Two panels on logarithmic axes. Under muPC all curves fall to nothing, the later the deeper the network. "
         "Under SP the deepest network's curve is still high when the others have ended."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, recorded))
 
 
 def _overlay(axes, recorded: Record, family: int) -> None:
@@ -75,7 +75,7 @@ def directions(record: Record, recorded: Record | None = None) -> Picture:
         "Two panels on logarithmic axes. Left, every line falls, under SP with many hidden layers not to the bottom. "
         "Right, the lines settle on the dots, except SP's deepest one, which passes on its way."
     )
-    return Picture(figure, _caption(record, sentence + wide), alt)
+    return Picture(figure, _caption(record, sentence + wide), alt, records=(record, recorded))
 
 
 @styled()
@@ -104,7 +104,7 @@ def conditioning(record: Record, recorded: Record | None = None) -> Picture:
         "Two panels. Left, the condition number rises with depth, for SP with skips by orders of magnitude more than "
         "for the three others, of which the two without skips coincide. Right, every line is flat in the width."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, recorded))
 
 
 def speeds(record: Record) -> Table:

@@ -41,7 +41,7 @@ def rates(record: Record) -> Picture:
         "Four panels, loss against base rate on logarithmic axes. Under muPC the minima of all widths lie at one rate; "
         "under SP they move to smaller rates as the width grows. Predictive coding and backpropagation look alike."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 def _limits(record: Record) -> tuple[float, float]:
@@ -85,7 +85,7 @@ def best(record: Record, recorded: Record | None = None) -> Picture:
         "Two panels on logarithmic axes. The upper lines, under muPC, are flat in width and in depth. The lower ones, "
         "under SP, fall with width and with depth."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, recorded))
 
 
 def _by_size(record: Record) -> tuple[tuple, tuple]:
@@ -122,7 +122,7 @@ def accuracies(record: Record) -> Picture:
         "Test accuracy rises with the width for both rules. In the shallow network the two lines meet; in the deep and "
         "narrow one they differ, and the seeds scatter widely."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 def summary(record: Record) -> Table:

@@ -75,7 +75,7 @@ def _curves(record: Record, trained: Trainings, widths: tuple[int, ...], sentenc
     handles, labels = panels[0].get_legend_handles_labels()
     handles.append(panels[0].plot([], [], color="#888888", linestyle=":", linewidth=1.3)[0])
     figure.legend(handles, [*labels, r"$\mathcal{L}$ (PC), same width"], loc="outside lower center", ncols=4)
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 @styled()
@@ -114,7 +114,7 @@ def movement(record: Record) -> Picture:
         "proportion to gamma_0 where that is small, faster from about one half on, and levels off beyond two. PC in "
         "networks that are not wide lies below the line at the smallest gamma_0, BP above it."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 @styled()
@@ -144,6 +144,7 @@ def widths(record: Record, kept: Record | None = None) -> Picture:
         alt="Three log-log panels against width. Distances to infinite width fall with slope -1/2; the difference "
         "between the losses of predictive coding and backpropagation and the gap between energy and loss fall with "
         "slope -1. For the smallest gamma_0 all of them are larger and bend.",
+        records=(record, kept),
     )
 
 

@@ -33,6 +33,7 @@ def envelope(record: Record) -> Picture:
         "and its value there is the envelope's at f. Right: outputs of a network as points of the plane; from each a "
         "line leads towards its own class's side and ends in the circle that the theorem predicts; explicit steps "
         "go further.",
+        records=(record,),
     )
 
 
@@ -107,4 +108,5 @@ def widths(record: Record) -> Picture:
         alt="Two panels on logarithmic axes against width. Left: the distance of the energy from the loss falls as one "
         "over the width for both losses, on the dashed predictions. Right: for tanh the error of the linearised "
         f"envelope falls about as N to the {fit.slope:.1f}.",
+        records=(record,),
     )

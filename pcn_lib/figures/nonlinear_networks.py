@@ -1,7 +1,5 @@
 """Pictures of nonlinear residual networks: the published figure's axes, the limit, and the published stopping rule."""
 
-from functools import partial
-
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -20,8 +18,7 @@ RECORDED = "#666666"
 @styled()
 def training(record: Record) -> Picture:
     """Energies and losses, and cosines, over training: the axes of the published figure."""
-    settings, published = record.settings, (record.published, record.settings.by_count)
-    return training_picture(record.trained, settings.widths, partial(_caption, record), published=published)
+    return training_picture(record, _caption)
 
 
 @styled()
@@ -71,7 +68,7 @@ def limit(record: Record, recorded: Record | None = None) -> Picture:
         "minus the cosine with slope -2 once the width exceeds the depth. Squares for the published stopping rule lie "
         "beside the certified values and do not coincide with them."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, recorded))
 
 
 @styled()
@@ -104,7 +101,7 @@ def stopping(record: Record) -> Picture:
         f"number of steps, {STEPS_PER_LAYER * hidden}, is far above the certificate's tolerance for every width. "
         "Right, the cosines at that point differ from their values at the equilibrium."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 def _stopped(panels: tuple[Axes, Axes], record: Record) -> None:

@@ -49,6 +49,7 @@ def contraction(record: Record) -> Picture:
         "lambda M, for all widths and depths; the narrow deep network and the one in standard parameterisation lie "
         "on it too, above 1. Right: for tanh the measured factor falls with width about as one over N, coincides with "
         "the curvature's part, and lies several times above the norm of lambda M.",
+        records=(record,),
     )
 
 
@@ -91,6 +92,7 @@ def accuracy(record: Record) -> Picture:
         alt="Left: the distance from the equilibrium falls by the same factor at each sweep, a smaller one in wider "
         "networks, in linear networks on or below the dashed bounds. Right: the relative error of the weight gradient "
         "after one, two, three and four sweeps falls with width with slopes of about minus one, two, three and four.",
+        records=(record,),
     )
 
 

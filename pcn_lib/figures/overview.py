@@ -33,7 +33,7 @@ def likeness(record: Record) -> Picture:
         "the lines rise with slope 2 and bend where L reaches N."
     )
     text = caption(sentence, data=made.data_set, sizes=sizes, device=f"{made.device}, {made.dtype}")
-    return Picture(figure, text, alt)
+    return Picture(figure, text, alt, records=(record,))
 
 
 def _heat_map(axes: Axes, record: Record) -> None:

@@ -52,6 +52,7 @@ def initial(record: Record) -> Picture:
         alt="Four log-log panels. Forward scales are flat against width; against depth SP with skips rises steeply, "
         "the others stay within a factor of two. Backward scales are flat against width for SP and NTP and fall with "
         "slope minus one half for muPC; against depth they behave as the forward scales.",
+        records=(record,),
     )
 
 
@@ -84,6 +85,7 @@ def coordinate_check(record: Record) -> Picture:
         alt="Ten log-log panels, predictive coding above and backpropagation below, one column for each "
         "parameterisation, change against width. SP: output and later layers rise, the first layer falls. NTP: hidden "
         "layers fall, the output is flat. muPC with and without skips: all lines flat. Both rows look alike.",
+        records=(record,),
     )
 
 
@@ -109,6 +111,7 @@ def training(record: Record) -> Picture:
         alt="Ten panels, predictive coding above and backpropagation below, change against training step, one colour "
         "for each width. SP: lines fan out upwards and leave the panel, the widest first. NTP: wider networks move "
         "less. muPC with and without skips: the widths lie on one line.",
+        records=(record,),
     )
 
 

@@ -43,6 +43,7 @@ def rates(record: Record) -> Picture:
         alt="Three log-log panels against width: one minus F*/Loss and the relative gradient error fall with slope "
         "minus 1, one minus the cosine with slope minus 2, for each depth; deeper networks lie higher. Measurements "
         "lie on the dashed predictions, and leave them where the depth reaches the width.",
+        records=(record,),
     )
 
 
@@ -71,6 +72,7 @@ def collapse(record: Record) -> Picture:
         _caption("The same networks against L/N, one point for each seed, and what is predicted", record),
         alt="Three log-log panels against L over N. Points of all widths approach one dashed curve from below as the "
         "depth grows; the curve has slope 1, 1 and 2 for small L over N and flattens at L over N near 1.",
+        records=(record,),
     )
 
 
@@ -94,6 +96,7 @@ def layers(record: Record) -> Picture:
         _caption(f"Layer by layer at N = {width}: mean and range over seeds; layer 1 has 1 - cos = 0", record),
         alt="One minus the cosine of each layer's gradient, times N over L squared, against the layer's place: it "
         "rises from the input to the output by more than a factor of ten, on the dashed prediction.",
+        records=(record,),
     )
 
 

@@ -4,9 +4,11 @@ import base64
 import html
 import io
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from matplotlib import pyplot
 from matplotlib.figure import Figure
@@ -22,8 +24,8 @@ PIXELS, SMALLEST = 96, 0.55
 # The white card keeps dark lines legible on a dark page; a wide figure scrolls on a phone.
 CARD = "margin:1em 0;padding:0.6em;background:#fff;color:#222;border:1px solid rgba(128,128,128,0.35);border-radius:8px"
 
-#: Where a page says which chapter and run a figure is from; see :func:`with_source`.
-SOURCE = "<!-- source -->"
+#: What stands before the origin of each record drawn, with the record's date; see :func:`with_source`.
+ORIGIN = re.compile(r'(<span data-made="([^"]*)"[^>]*>)')
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Picture:
         figure: the finished matplotlib figure.
         caption: what is seen, with data set, sizes and device (see :func:`caption`).
         alt: the same for who cannot see it: axes, and what the lines do.
+        records: whose numbers are drawn, each with a ``provenance`` that is named beneath; None stands for no record.
         svg: the drawing.
 
     Raises:
@@ -45,6 +48,7 @@ class Picture:
     figure: Figure = field(repr=False)
     caption: str
     alt: str
+    records: Sequence[Any] = field(default=(), repr=False)
     svg: bytes = field(init=False, repr=False)
 
     def __post_init__(self):
@@ -99,10 +103,16 @@ class Picture:
             f'<figure class="pcn-figure" style="{CARD}">'
             f'<div style="overflow-x:auto" tabindex="0" role="group" aria-label="Figure">{self.shown}</div>'
             f'<figcaption style="font-size:0.9em;margin-top:0.5em">{html.escape(self.caption)}</figcaption>'
-            f'<p class="pcn-source" style="font-size:0.8em;margin:0.4em 0 0">{SOURCE}'
+            f'<p class="pcn-source" style="font-size:0.8em;margin:0.4em 0 0">{self._origins()}'
             f"{_download('csv', 'data (CSV)', _inline('text/csv', self.data.encode()))} · "
             f"{_download('pdf', 'drawing (PDF)', _inline('application/pdf', self._drawn('pdf')))}</p></figure>"
         )
+
+    def _origins(self) -> str:
+        """A line for each record drawn; without any, an empty one, which only a page can fill."""
+        made = [record.provenance for record in self.records if record is not None]
+        lines = [(one.date, html.escape(one.origin)) for one in made] or [("", "")]
+        return "".join(f'<span data-made="{date}" style="display:block">{words}</span>' for date, words in lines)
 
     def __str__(self) -> str:
         return f"Figure: {self.caption}"
@@ -110,9 +120,20 @@ class Picture:
     __repr__ = __str__
 
 
-def with_source(shown: str, source: str, name: str) -> str:
-    """A picture's HTML on a page: where it comes from, in words, and a name for what is downloaded."""
-    return shown.replace(SOURCE, f"{html.escape(source)} · ").replace('download="figure.', f'download="{name}.')
+def with_source(shown: str, where: Callable[[str], str], name: str) -> str:
+    """A picture's HTML on a page.
+
+    Args:
+        shown: the picture's own HTML.
+        where: says in words which run made a record of this date; "" stands for a picture without records.
+        name: for the files that are downloaded.
+    """
+
+    def told(origin: re.Match) -> str:
+        tag, date = origin.groups()
+        return f"{tag}{html.escape(where(date))}{' · ' if date else ''}"
+
+    return ORIGIN.sub(told, shown).replace('download="figure.', f'download="{name}.')
 
 
 def _inline(kind: str, content: bytes) -> str:

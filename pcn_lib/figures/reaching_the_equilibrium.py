@@ -53,6 +53,7 @@ def solvers(record: Record, activation: str) -> Picture:
         alt=f"Log-log panels for {activation}: four measures of the distance from the equilibrium against cost, a "
         "column for each shape of network. In the wide network sweeps and Newton's method fall steeply within a few "
         "BP steps while descents on the activities take tens to hundreds; in narrow networks plain sweeps do not fall.",
+        records=(record,),
     )
 
 
@@ -96,6 +97,7 @@ def minima(record: Record) -> Picture:
         ),
         alt="Energies at the ends of descents, for each sample. In the wide network all of them are equal to that of "
         "the default solver; in the narrow and deep network those of some samples differ from it.",
+        records=(record,),
     )
 
 

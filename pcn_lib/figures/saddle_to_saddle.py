@@ -51,7 +51,7 @@ def curves(record: Record, hidden: int) -> Picture:
         "backpropagation's; from a tenth of them the loss of backpropagation stays at one half, and that of "
         "predictive coding falls where the network is wider than one unit."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 @styled()
@@ -85,7 +85,7 @@ def escapes(record: Record) -> Picture:
         "Energies lie below the diagonal. Losses lie above it for published weights, with and without skips, and "
         "below it for a tenth of them, where backpropagation mostly never escapes."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 def _shown(times: np.ndarray, never: float) -> np.ndarray:
@@ -137,7 +137,7 @@ def approach(record: Record, kept: Record | None = None) -> Picture:
         "Backpropagation's time grows as a power that steepens with depth, the times of predictive coding's energy and "
         "loss hardly grow."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, kept))
 
 
 def _medians(times: Times, name: str, place: int) -> np.ndarray:

@@ -36,6 +36,7 @@ def phase_diagram(record: Record) -> Picture:
         alt="Four maps over the readout exponent d and the rate exponent c: prediction above, features below, "
         "predictive coding left, backpropagation right. Colours change from blue to red along the dashed line c = -2d "
         "for the prediction and the dotted line c = -d - 1/2 for the features; left and right look alike there.",
+        records=(record,),
     )
 
 
@@ -78,6 +79,7 @@ def standard(record: Record) -> Picture:
         alt="Movement of the output against width on logarithmic axes. Under SP the first step grows as N for "
         "predictive coding and backpropagation alike; predictive coding's lines lie several times lower. Under muPC "
         "they are flat.",
+        records=(record,),
     )
 
 
@@ -109,6 +111,7 @@ def equilibrium(record: Record) -> Picture:
         ),
         alt="Left: F*/Loss against width. It rises to 1 for every positive d and stays at one over L for d = 0. Right: "
         "the distance of the equilibrium from the feedforward pass falls with width for every d, as N to the -d - 1/2.",
+        records=(record,),
     )
 
 

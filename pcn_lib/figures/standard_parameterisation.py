@@ -46,7 +46,7 @@ def rescaling(record: Record, larger: Record | None = None) -> Picture:
         "it doubles with every layer for variance 1/N with skips, grows in proportion without, and stays near one half "
         "for variance 1/3N without skips. Right, against width it does not fall, while muPC's does."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, larger))
 
 
 def _mupc(left, right, record: Record) -> None:
@@ -100,7 +100,7 @@ def training(record: Record) -> Picture:
         "lie far below the losses at every width, the rescaling does not fall with width, and the cosines do not "
         "approach 1 together."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

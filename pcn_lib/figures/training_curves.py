@@ -40,7 +40,7 @@ def curves(record: Record, rate: float) -> Picture:
         "width. Energies lie below losses; the ratio and the cosine are nearer to 1 for wider networks at the start, "
         "and the ratio falls during training."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 def _row(row: np.ndarray, record: Record, trained: Curves) -> None:
@@ -85,7 +85,7 @@ def rescaling(record: Record) -> Picture:
         "Two panels on a logarithmic axis over the training step, without and with skips. Every curve starts near the "
         "dashed expectation and rises as the network learns, without skips by far more."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 @styled()
@@ -123,7 +123,7 @@ def late(record: Record) -> Picture:
         "Two panels against the loss on a logarithmic axis that decreases to the right. Left, one minus the cosine "
         "falls in proportion to the loss. Right, one minus F*/Loss rises during training and stays high."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 @styled()
@@ -155,7 +155,7 @@ def widths(record: Record, larger: Record | None = None) -> Picture:
         "Two panels on logarithmic axes against the width, without and with skips. Before training the gap falls with "
         "width along the dashed expectation; after training it is larger at every width and falls more slowly."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, larger))
 
 
 def _against_width(axes: Axes, record: Record, all_rates: Curves) -> None:

@@ -1,12 +1,12 @@
 """What the chapters on nonlinear networks, CNNs and transformers draw alike: the published figure's axes, and rates."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from pcn_lib.experiments.trainings import Curves
 from pcn_lib.figures.picture import Picture
 from pcn_lib.figures.style import axes_grid, plot_seeds, plot_theory, width_colours
 
@@ -14,26 +14,19 @@ from pcn_lib.figures.style import axes_grid, plot_seeds, plot_theory, width_colo
 BP = "#c1272d"
 
 
-def training_picture(
-    trained: Curves,
-    widths: tuple[int, ...],
-    described: Callable[[str], str],
-    *,
-    published: tuple[Curves | None, tuple[int, ...]],
-    unit: str = "",
-) -> Picture:
+def training_picture(record: Any, describe: Callable[[Any, str], str], *, unit: str = "") -> Picture:
     """Energies and losses, and cosines, over training.
 
     Args:
-        trained: at certified equilibria.
-        widths: N of its networks.
-        described: makes the caption of a sentence.
-        published: trained by the published protocol, or None, and N of those networks.
+        record: a study's record with ``trained``, at certified equilibria and with the widths of its settings, and
+            ``published``, by the published protocol and with the widths ``by_count``; ``published`` may be None.
+        describe: makes the caption of the record and a sentence.
         unit: what energy and loss are counted for, such as " per character".
     """
+    trained, widths = record.trained, record.settings.widths
+    by_count, counted = record.published, record.settings.by_count
     figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.3), sharex=True)
     steps = np.arange(trained.energy.shape[-1])
-    by_count, counted = published
     plot_seeds(left, steps, trained.bp_loss[:, -1], colour=BP, label=f"$\\mathcal{{L}}$ (BP), $N = {widths[-1]}$")
     for i, (width, colour) in reversed(list(enumerate(zip(widths, width_colours(widths), strict=True)))):
         plot_seeds(left, steps, trained.energy[:, i], colour=colour, label=f"$\\mathcal{{F}}^*$ (PC), $N = {width}$")
@@ -57,7 +50,7 @@ def training_picture(
         "Two panels over the training step, one line for each width. Left, energies lie below the loss and approach "
         f"it as the width grows. Right, the cosines, which begin with {listed}."
     )
-    return Picture(figure, described(sentence), alt)
+    return Picture(figure, describe(record, sentence), alt, records=(record,))
 
 
 def plot_rate(axes: Axes, widths: np.ndarray, values: np.ndarray, rate: int) -> None:

@@ -1,7 +1,5 @@
 """Pictures of transformers: the published figure's axes, the limit, and what makes inference hard."""
 
-from functools import partial
-
 import numpy as np
 
 from pcn_lib.experiments.transformers import (
@@ -23,9 +21,7 @@ RECORDED = "#D55E00"
 @styled()
 def training(record: Record) -> Picture:
     """Energies and losses, and cosines, over training: the axes of the published figure."""
-    settings, published = record.settings, (record.published, record.settings.by_count)
-    described = partial(_caption, record)
-    return training_picture(record.trained, settings.widths, described, published=published, unit=" per character")
+    return training_picture(record, _caption, unit=" per character")
 
 
 @styled()
@@ -69,7 +65,7 @@ def limit(record: Record, larger: Record | None = None) -> Picture:
         "Three panels on logarithmic axes against the width. The gap is of the order of 1e-5 and falls with slope -1, "
         "one minus the cosine falls with slope -2 from a few per cent, the displacement with slope -1 from a third."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record, larger))
 
 
 @styled()
@@ -103,7 +99,7 @@ def hardness(record: Record) -> Picture:
         "Four panels over the training step. The loss falls, the number of inference steps rises, the contraction "
         "factor of a sweep rises by orders of magnitude, the sharpness of attention stays small at first."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 def _rows(name: str, width: int, curves: ProbedCurves, place: int) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def heat(record: Record, surface: Surface) -> Picture:
         "dashed contours; the ratio of energy to loss and the cosine approach 1 for wide and shallow networks. Maps "
         "hardly change over training."
     )
-    return Picture(figure, _caption(record, surface, sentence), alt)
+    return Picture(figure, _caption(record, surface, sentence), alt, records=(record,))
 
 
 def _write(axes: Axes, grid: np.ndarray, norm: Normalize) -> None:
@@ -118,7 +118,7 @@ def landscape(record: Record, larger: Record | None = None) -> Turntable:
         "networks and a plain near zero over wide ones; the ratio of energy to loss and the cosine are a high plain at "
         "1 over wide and shallow networks and fall towards narrow and deep ones."
     )
-    return Turntable(figure, _caption(record, record.surfaces[0], sentence), alt)
+    return Turntable(figure, _caption(record, record.surfaces[0], sentence), alt, records=(record, larger))
 
 
 def _grid(record: Record) -> tuple[np.ndarray, np.ndarray]:
@@ -158,7 +158,7 @@ def rates(record: Record, larger: Record | None = None) -> Picture:
         "Three panels on logarithmic axes against the width, one line for each depth. The rescaling and the gap "
         "fall with slope -1 and one minus the cosine with slope -2 where the width exceeds the depth, on dashed lines."
     )
-    return Picture(figure, _caption(record, surface, sentence), alt)
+    return Picture(figure, _caption(record, surface, sentence), alt, records=(record, larger))
 
 
 def _at_start(surface: Surface) -> tuple[np.ndarray, ...]:

@@ -33,7 +33,7 @@ def limit(record: Record) -> Picture:
         "Two panels on logarithmic axes against the width. The energy's gap falls with slope -1, and the crosses of "
         "the prediction lie on it in wide networks; one minus the cosine falls with slope -2."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 @styled()
@@ -57,7 +57,7 @@ def training(record: Record) -> Picture:
         f"Four lines against the training step. At the end the wide network has energy {energy[1, -1]:.3f} and loss "
         f"{bp_loss[1, -1]:.3f}; the narrow one energy {energy[0, -1]:.3f} and loss {bp_loss[0, -1]:.3f}."
     )
-    return Picture(figure, _caption(record, sentence), alt)
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 def _caption(record: Record, sentence: str) -> str:

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 
 PACKAGE = Path(__file__).parents[1]
+#: How a date is written: in this form the earlier of two sorts first.
+DATE = "%Y-%m-%d %H:%M UTC"
 DISTRIBUTIONS = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
@@ -48,16 +50,24 @@ class Provenance:
     seconds: float
     date: str
 
-    def __str__(self) -> str:
+    @property
+    def origin(self) -> str:
+        """What tells one record from another: data, device, code and date."""
+        return " · ".join((f"data: {self.data_set}", f"device: {self.device}", self._code, self.date))
+
+    @property
+    def _code(self) -> str:
         changes = " with changes" if self.dirty else ""
-        commit = f"commit {self.commit[:10]}{changes}" if self.commit else "no commit known"
+        return f"commit {self.commit[:10]}{changes}" if self.commit else "no commit known"
+
+    def __str__(self) -> str:
         parts = (
             f"data: {self.data_set}",
             f"seeds: {', '.join(map(str, self.seeds)) or 'none'}",
             f"{self.dtype}, matrix products {self.matmul_precision}",
             f"device: {self.device}",
             f"{self.seconds:.1f} s on {self.date}",
-            commit,
+            self._code,
             ", ".join(f"{name} {version}" for name, version in self.versions),
         )
         return " · ".join(parts)
@@ -111,7 +121,7 @@ def provenance(
         commit=commit,
         dirty=dirty,
         seconds=float(seconds),
-        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        date=datetime.now(UTC).strftime(DATE),
     )
 
 
