@@ -1,6 +1,7 @@
 """A table of text: as aligned lines for a terminal, as HTML for a page."""
 
 import html
+import re
 from collections.abc import Sequence
 
 #: A space at which no line ends.
@@ -9,6 +10,11 @@ CELL = (
     "padding:0.4em 0.7em;text-align:left;vertical-align:top;line-height:1.45;"
     "border-bottom:1px solid rgba(128,128,128,0.4)"
 )
+
+
+def with_minus_signs(text: str) -> str:
+    """Minus signs for hyphens before digits, those of exponents included; other hyphens stay."""
+    return re.sub(r"(?<!\w)-(?=\d)|(?<=\de)-(?=\d)", "−", text)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pcn_lib.tables import aligned, as_html
+from pcn_lib.tables import aligned, as_html, with_minus_signs
 
 
 def test_cells_stand_under_those_of_the_row_above():
@@ -23,6 +23,10 @@ def test_the_first_cell_heads_its_row_and_what_is_text_is_escaped():
     assert ">x &lt; y</th>" in shown and "less &amp; more</caption>" in shown and "a &quot;box&quot;" in shown
     assert 'scope="row"' in shown.split("<b>one</b>")[0].split("<th")[-1] and ">two</td>" in shown
     assert 'class="some-kind"' in shown and "overflow-x:auto" in shown and "min-width" not in shown
+
+
+def test_numbers_have_minus_signs_and_words_keep_their_hyphens():
+    assert with_minus_signs("≤ -1.5e-12, N^-2, x-1, one-sweep, 2-3") == "≤ −1.5e−12, N^−2, x-1, one-sweep, 2-3"
 
 
 def test_given_widths_stretch_the_table_over_the_page():

@@ -12,6 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 from pcn_lib.book import certificates, costs, report
 from pcn_lib.book.project import BookError, Chapter, Project
 from pcn_lib.claims import Claim
+from pcn_lib.tables import with_minus_signs
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -156,7 +157,8 @@ def _verdict(claims: list[Claim]) -> str:
 def _claim_row(row: report.ClaimRow) -> tuple[str, ...]:
     claim = row.claim
     name, statement, source = (plain(text) for text in (claim.name, claim.statement, claim.source))
-    return (f"**{name}**: {statement} ({source})", *row.quantities, f"**{claim.verdict}**", row.device)
+    quantities = map(with_minus_signs, row.quantities)
+    return (f"**{name}**: {statement} ({source})", *quantities, f"**{claim.verdict}**", row.device)
 
 
 def plain(text: str) -> str:

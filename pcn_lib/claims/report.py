@@ -124,7 +124,7 @@ def _show(table: Report) -> None:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−")
+    return tables.with_minus_signs(f"{value:.4g}")
 
 
 def _row(claim: Claim) -> tuple[str, ...]:

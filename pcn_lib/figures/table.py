@@ -1,7 +1,6 @@
 """A small table of a record, as HTML in a chapter and as text elsewhere."""
 
 import html
-import re
 from dataclasses import dataclass
 
 from pcn_lib import tables
@@ -41,8 +40,7 @@ class Table:
 
 def _cell(text: str) -> str:
     """As HTML, with minus signs for hyphens before digits; no line ends inside ``N = 128`` or ``4e-02``."""
-    text = re.sub(r"(?<!\w)-(?=\d)|(?<=\de)-(?=\d)", "−", text)
-    return html.escape(text.replace(" = ", f"{tables.NO_BREAK}={tables.NO_BREAK}"))
+    return html.escape(tables.with_minus_signs(text).replace(" = ", f"{tables.NO_BREAK}={tables.NO_BREAK}"))
 
 
 def listed(values: tuple[int, ...]) -> str:

@@ -79,6 +79,13 @@ def test_all_is_well_only_when_every_chapter_ran_and_every_claim_came_out(book: 
     assert not report.all_well(book, (halves,))
 
 
+def test_statistics_say_how_long_on_what_and_when(book: Project):
+    put(book, record(book, seconds=75.0))
+    ran, other = report.statistics(report.chapter_reports(book, "quick"))
+    assert ran == ("01_halves", "quick", "1:15", "cpu", "2026-01-01 00:00", "done")
+    assert other == ("02_thirds", "–", "–", "–", "–", "not run")
+
+
 def test_a_claim_that_must_fail_and_does_counts_as_predicted(book: Project):
     put(book, record(book), [CLAIM | {"measured": 0.6, "expected_to_fail": True}])
     (halves, _) = report.chapter_reports(book, "quick")
