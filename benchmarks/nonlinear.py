@@ -47,11 +47,14 @@ def training_step(size: Size, rounds: int, goal: float, *, full: bool) -> tuple[
 
 
 def extrapolated(counts: tuple[int, ...], published: list[Measured], steps: int) -> Cost:
-    """What all the steps would take: a straight line through what some of them took."""
+    """What all the steps would take: a straight line through what some of them took.
+
+    A line that falls is the clock's noise, and more steps then count as much as fewer.
+    """
     (few, many), (less, more) = counts, published
 
     def line(a: float, b: float) -> float:
-        return b + (steps - many) * (b - a) / (many - few)
+        return b + (steps - many) * max(b - a, 0.0) / (many - few)
 
     return Cost(line(less.wall, more.wall), line(less.processor, more.processor))
 

@@ -27,13 +27,14 @@ class Tolerance:
     gradient: float
 
 
-#: By dtype and kind of device.  Float32 in the prediction errors floors near 1e-7 relative gradient;
+#: By dtype and kind of device.  Float32 in the prediction errors floors between 1e-7 and 1e-6 relative gradient,
+#: highest under SP and NTP with skips, and code generated in another way moves the floor by a factor of two;
 #: a GPU in its default matrix-product precision (TF32) carries only 10 bits of mantissa.
 TOLERANCES = {
     ("float64", "cpu"): Tolerance(exact=1e-12, solve=1e-10, gradient=1e-8),
     ("float64", "gpu"): Tolerance(exact=1e-12, solve=1e-10, gradient=1e-8),
-    ("float32", "cpu"): Tolerance(exact=1e-5, solve=1e-6, gradient=1e-4),
-    ("float32", "gpu"): Tolerance(exact=1e-5, solve=1e-6, gradient=1e-4),
+    ("float32", "cpu"): Tolerance(exact=1e-5, solve=2e-6, gradient=1e-4),
+    ("float32", "gpu"): Tolerance(exact=1e-5, solve=2e-6, gradient=1e-4),
     ("tensorfloat32", "gpu"): Tolerance(exact=5e-3, solve=1e-2, gradient=5e-2),
 }
 

@@ -122,6 +122,11 @@ def test_the_extrapolation_of_a_cost_that_is_linear_in_the_steps_is_exact():
     assert extrapolated((31, 310), [few, many], 3100) == pytest.approx((2 + 0.5 * 3100, 3 + 0.25 * 3100))
 
 
+def test_noise_that_lets_more_steps_take_less_time_is_not_extrapolated():
+    few, many = Measured(None, 2.0, 1.0), Measured(None, 1.5, 1.5)
+    assert extrapolated((10, 20), [few, many], 40) == pytest.approx((1.5, 2.5))
+
+
 ROW = Row("name", "what", "against", "ms", 2.0, 8.0, False, 3.0, None, None, "how")
 
 
