@@ -10,12 +10,14 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
 from pcn_lib.claims import Claim, Relation
+from pcn_lib.results.provenance import DATE
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class RunRecord:
     sources: str
     key: str
     memory: int | None = None
+
+    @property
+    def began(self) -> str:
+        """When, to the minute, as the dates of records are written."""
+        return datetime.fromisoformat(self.started).strftime(DATE)
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def statistics(reports: Iterable[ChapterReport]) -> tuple[tuple[str, ...], ...]:
             rows.append((report.chapter.name, "–", "–", "–", "–", "not run"))
         else:
             state = "out of date" if not report.current else "failed" if record.error else "done"
-            measured = (record.profile, clock(record.seconds), record.device, record.started[:16].replace("T", " "))
+            measured = (record.profile, clock(record.seconds), record.device, record.began.removesuffix(" UTC"))
             rows.append((report.chapter.name, *measured, state))
     return tuple(rows)
 

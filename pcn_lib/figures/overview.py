@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from pcn_lib.experiments.overview import Record
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
+from pcn_lib.tables import with_minus_signs
 
 
 @styled()
@@ -42,7 +43,7 @@ def _heat_map(axes: Axes, record: Record) -> None:
     image = axes.pcolormesh(_edges(widths), _edges(depths), cosines, vmin=min(0.0, cosines.min()), vmax=1)
     for depth, row in zip(depths, cosines, strict=True):
         for width, cosine in zip(widths, row, strict=True):
-            text, colour = f"{cosine:.3f}".replace("-", "−"), "white" if cosine < 0.6 else "black"
+            text, colour = with_minus_signs(f"{cosine:.3f}"), "white" if cosine < 0.6 else "black"
             axes.text(width, depth, text, color=colour, ha="center", va="center", zorder=2)
     axes.set(xscale="log", yscale="log", xlabel="width $N$", ylabel="depth $L$ (weight layers)")
     axes.set_title("Cosine between PC's and BP's gradient")
