@@ -41,7 +41,7 @@ def solvers(record: Record, activation: str) -> Picture:
         column[-1].set(xlabel="cost in BP steps (CPU time)")
     for row, label in zip(panels, LABELS.values(), strict=True):
         row[0].set(ylabel=label)
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=min(4, 2 * len(cases)))
     return Picture(
         figure,
         _caption(

@@ -106,6 +106,15 @@ def test_the_pictures_name_the_published_counts_and_the_starts(record):
     assert "from 2 others" in figures.minima(record).caption
 
 
+@pytest.mark.parametrize("activation, columns", [("tanh", 3), ("relu", 1)])
+def test_the_solvers_names_lie_inside_the_picture_however_narrow_it_is(record, activation, columns):
+    figure = figures.solvers(record, activation).figure
+    figure.draw_without_rendering()
+    names = figure.legends[0].get_window_extent()
+    assert len(figure.axes) == 4 * columns
+    assert 0 <= names.x0 and names.x1 <= figure.bbox.width
+
+
 def test_the_tables_have_a_row_for_each_network_and_count_its_minima(record):
     assert [row[0] for row in figures.stops(record).rows] == [f"{c.activation}, {c.shape}" for c in record.cases]
     assert [row[-1].split()[0] for row in figures.ends(record).rows] == ["0", "1"]
