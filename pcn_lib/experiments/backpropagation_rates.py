@@ -53,7 +53,7 @@ def rated(problems: Sequence[Sequence[Problem]], rate: float, steps: int, solver
 
 
 @partial(jax.jit, static_argnames=("steps", "solver", "factors"))
-def _trained(problem: Problem, rate: float, steps: int, solver: Solver, factors: tuple) -> tuple[Array, Array]:
+def _trained(problem: Problem, rate: float | Array, steps: int, solver: Solver, factors: tuple) -> tuple[Array, Array]:
     adams = [Adam(rate * factor).transformation(problem.network) for factor in (1.0, *factors)]
 
     def step(states, _):
