@@ -5,7 +5,7 @@ import numpy as np
 from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
 from pcn_lib.experiments.comparison import BANDS, START
 from pcn_lib.experiments.published_inference import skip_chain_residual
-from pcn_lib.experiments.transformers import PUBLISHED_RATE, VARIANTS, Record, as_published, layer_list
+from pcn_lib.experiments.transformers import PUBLISHED_RATE, Record, as_published, layer_list
 from pcn_lib.statistics import Agreement, agreement, fit_slope
 
 #: The cosine from which two gradients count as one.
@@ -185,7 +185,7 @@ def _hardness(record: Record) -> tuple[Claim, ...]:
     strength = np.abs(record.learning.contraction).mean(axis=0)
     steps = record.learning.inference_steps.mean(axis=0)
     rows = len(record.settings.variant_widths)
-    place = [name for name, *_ in VARIANTS].index("layer norm") * rows
+    place = record.settings.variants.index("layer norm") * rows
     return (
         at_least(
             "learning weakens the contraction",

@@ -80,7 +80,7 @@ class Record:
         other_list: the same draws under the other list of layers, for ``settings.other_list``; one step.
         predicted_displacement: ||z* - h|| / ||h|| to first order, before the first update.
         learning: at the larger rate, for ``settings.learning_widths``.
-        variants: for :data:`VARIANTS` (outer) and ``settings.variant_widths`` (inner); first seed only.
+        variants: for ``settings.variants`` (outer) and ``settings.variant_widths`` (inner); first seed only.
         stopped: inference stopped by count before the first update, for ``settings.published`` and the first draw;
             its last axis is ``settings.counts``.
         published: the first draw trained by the script's protocol, for ``settings.by_count``; None where there are
@@ -117,7 +117,7 @@ def run(settings: Settings) -> Record:
         script = ActivityDescent(descent(PUBLISHED_RATE), PUBLISHED_STEPS)
         by_count = trained(problems(settings.by_count, 1), adam_, Schedule(settings.published_steps, script))
     learners = [[own_problem(settings, own, width) for width in settings.learning_widths]]
-    options = [dict(layer_norm=norm, softmax=softmax) for _, norm, softmax in VARIANTS]
+    options = [VARIANTS[name] for name in settings.variants]
     variants = [[own_problem(settings, own, width, **o) for o in options for width in settings.variant_widths]]
     curves = trained(at_widths, adam_, Schedule(settings.steps, solver, probe), ProbedCurves)
     other = problems(settings.other_list, settings.draws, identity_layer=not settings.identity_layer)

@@ -10,7 +10,6 @@ from pcn_lib.experiments.transformers import (
     PRESETS,
     PUBLISHED_RATE,
     PUBLISHED_STEPS,
-    VARIANTS,
     ProbedCurves,
     Record,
     as_published,
@@ -198,7 +197,7 @@ def variants(record: Record) -> Table:
     """The published network beside the options of the authors' script."""
     settings, rows = record.settings, []
     for place, width in enumerate(settings.variant_widths):
-        for i, (name, *_) in enumerate(VARIANTS):
+        for i, name in enumerate(settings.variants):
             rows.append(_rows(name, width, record.variants, i * len(settings.variant_widths) + place))
     headings = ("network", "contraction", "displacement", "cos", "inference steps", "certified", "last loss")
     note = (
