@@ -56,6 +56,12 @@ class Curves:
         """1 - cos where both trainings have the rate eta (N L)^-1/2."""
         return self.pairs[..., 0]
 
+    def __getitem__(self, place) -> "Curves":
+        """Some of the cases: a place as NumPy takes it; every pair of trainings stays."""
+        place = place if isinstance(place, tuple) else (place,)
+        own = {f.name: getattr(self, f.name)[place] for f in fields(self) if f.name != "pairs"}
+        return Curves(**own, pairs=self.pairs[(*place, slice(None))])
+
 
 def stacked(parts: list[Curves]) -> Curves:
     """Several in one, on a new first axis."""
