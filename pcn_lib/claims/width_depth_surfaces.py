@@ -180,7 +180,7 @@ def _published_start(found: Answer) -> tuple[Claim, ...]:
             predicted=0,
             measured=np.log2(agreed.per_value),
             tolerance=1,
-            because=f"a factor of 2; three of our own batches give {_between(agreed.usual)} (95 %), as cells share them",
+            because=f"a factor of 2; cells share batches, and three of our own give {_between(agreed.usual)} (95 %)",
             source=paper,
         ),
         at_most(
