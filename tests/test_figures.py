@@ -208,6 +208,14 @@ def test_a_picture_names_data_device_code_and_date_of_every_record_it_draws_and_
     assert re.findall(r"<span[^>]*>([^<]*)</span>", on_page) == [f"mine · {lines[0]}", f"kept · {lines[1]}"]
 
 
+def test_the_numbers_of_a_three_dimensional_panel_are_those_of_its_marks():
+    figure, axes = axes_grid(subplot_kw=dict(projection="3d"))
+    axes.plot([1.0, 2.0], [3.0, 4.0], [5.0, 6.0], "o", label="measured")
+    rows = list(csv.reader(Picture(figure, "Caption.", "Description.").data.splitlines()[1:]))
+    assert rows[1:] == [["1", "measured", "point", "1", "3", "5"], ["1", "measured", "point", "2", "4", "6"]]
+    assert json.loads(plotted.places(figure)) == [None]
+
+
 def test_a_table_writes_numbers_with_minus_signs_and_keeps_them_on_one_line():
     shown = Table(("N = 8", "log2"), (("CIFAR-10", "-2.1, 4e-02"), ("N = 16", "1 < 2")), "a caption")._repr_html_()
     assert "−2.1, 4e−02" in shown and "CIFAR-10" in shown and "1 &lt; 2" in shown
