@@ -69,7 +69,7 @@ def stacked(parts: list[Curves]) -> Curves:
 
 
 @partial(jax.jit, static_argnames=("mlp", "steps"))
-def train_pairs(mlp: MLP, steps: int, key: Array, batch: tuple[Array, Array], rate: float) -> dict[str, Array]:
+def train_pairs(mlp: MLP, steps: int, key: Array, batch: tuple[Array, Array], rate: float | Array) -> dict[str, Array]:
     """One network trained by predictive coding and by backpropagation, each at both rates of :data:`PAIRS`.
 
     Args:

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from pcn_lib.data import figure1
 from pcn_lib.data.published import FIGURE1_ERROR, Figure1
@@ -33,15 +34,15 @@ def published(record: Record, kept: Record | None = None) -> Picture:
         for j, depth in enumerate(paper.depths):
             if found is not None:
                 _ours(axes, found, depth, t, f"C{j}")
-            style = dict(mfc=f"C{j}", mec="black", mew=0.9, ecolor="black", markersize=6, zorder=4 + 0.1 * j)
-            axes.errorbar(
-                paper.widths, paper.cosine[i, j], yerr=FIGURE1_ERROR, fmt="o", label=f"$L = {depth}$", **style
-            )
+            style = dict(mfc=f"C{j}", mec="black", mew=0.9, markersize=6, zorder=4 + 0.1 * j)
+            axes.plot(paper.widths, paper.cosine[i, j], "o", label=f"published, $L = {depth}$", **style)
         axes.set(xscale="log", xlabel="width $N$", title=f"$t = {t}$")
         axes.set_xticks(paper.widths, paper.widths, fontsize=9)
         axes.minorticks_off()
     panels[0].set(ylabel="cos(BP gradient, PC gradient)", ylim=(0, 1.03))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(paper.depths))
+    marks = [(line, f"$L = {depth}$") for depth in paper.depths for line in panels[0].lines
+             if line.get_label() == f"published, $L = {depth}$"]  # fmt: skip
+    figure.legend(*zip(*marks, strict=True), loc="outside lower center", ncols=len(paper.depths))
     return _published_picture(figure, paper, found)
 
 
@@ -53,15 +54,18 @@ def _ours(axes: Axes, found: Answer, depth: int, step: int, colour: str) -> None
     known = np.isfinite(draws).all(axis=1)
     widths, draws = np.array(settings.widths)[known], draws[known]
     middle, spread = draws.mean(axis=1), NEAR * draws.std(axis=1, ddof=1) / FIGURE1_RUNS**0.5
-    axes.plot(widths, middle, color=colour)
+    axes.plot(widths, middle, color=colour, label=f"ours, {WORDS[FITS]}, $L = {depth}$")
     axes.fill_between(widths, middle - spread, middle + spread, color=colour, alpha=0.25, linewidth=0)
     if step:
         equal = found.surface.draws("equal")[place][known]
-        axes.plot(widths, equal.mean(axis=1), ":", color=colour, linewidth=1.4)
+        label = f"ours, {WORDS['equal']}, $L = {depth}$"
+        axes.plot(widths, equal.mean(axis=1), ":", color=colour, linewidth=1.4, label=label)
 
 
 def _published_picture(figure: Figure, paper: Figure1, found: Answer | None) -> Picture:
-    words = f"Marks, the published cosines of Figure 1 (means of {FIGURE1_RUNS} runs, read to {FIGURE1_ERROR})"
+    words = (
+        f"Marks, the published cosines of Figure 1, means of {FIGURE1_RUNS} runs, read to {FIGURE1_ERROR} (not visible)"
+    )
     alt = (
         f"Three panels of cosines against width, before training and after {paper.steps[1]} and {paper.steps[2]} "
         "updates, one colour for each depth. The marks rise towards 1 with width and fall with depth"
@@ -93,10 +97,10 @@ def deviations(record: Record, kept: Record | None = None) -> Picture | None:
         _dots(axes, found, found.trained(pair))
         axes.set_title(f"after training\n{TITLES[pair]}", fontsize=10)
     panels[0].set(ylabel="deviation of the published cosine\n(standard deviations)")
-    for j, depth in enumerate(found.paper.depths):
-        panels[0].plot([], [], "o", color=f"C{j}", label=f"$L = {depth}$")
-    panels[0].plot([], [], "o", mfc="none", color="#444444", label=f"$t = {found.paper.steps[2]}$")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    marks = [Line2D([], [], marker="o", linestyle="", color=f"C{j}") for j in range(len(found.paper.depths))]
+    marks.append(Line2D([], [], marker="o", linestyle="", color="#444444", mfc="none"))
+    words = [*(f"$L = {depth}$" for depth in found.paper.depths), f"$t = {found.paper.steps[-1]}$"]
+    figure.legend(marks, words, loc="outside lower center", ncols=len(words))
     sentence = (
         "Published minus our mean cosine, in standard deviations of that difference, cell by cell below the top "
         f"colour; after training from N = {FITS_FROM} on, full marks t = {found.paper.steps[1]} and open ones "
@@ -112,17 +116,18 @@ def deviations(record: Record, kept: Record | None = None) -> Picture | None:
 
 
 def _dots(axes: Axes, found: Answer, cells: Cells) -> None:
-    """Deviations against width; depths beside each other, the last snapshot with open marks."""
-    depths, widths = found.paper.depths, found.paper.widths
+    """Deviations against width, one colour for each depth, the last snapshot with open marks."""
+    depths = found.paper.depths
     axes.axhspan(-NEAR, NEAR, color="#e8e8e8", zorder=0)
     axes.axhline(0, color="#888888", linewidth=0.8)
-    for (t, depth, width), deviation in zip(cells.places, cells.agreement.deviations, strict=True):
-        j = depths.index(depth)
-        x = width * 1.22 ** (j - (len(depths) - 1) / 2)
-        face = "none" if t == found.paper.steps[-1] else f"C{j}"
-        axes.plot([x], [deviation], "o", color=f"C{j}", mfc=face, mew=1.4, markersize=6)
-    shown = [width for width in widths if width in {place[2] for place in cells.places}]
-    axes.set(xscale="log", xlabel="width $N$")
+    for j, depth in enumerate(depths):
+        for t in found.paper.steps:
+            mine = [i for i, place in enumerate(cells.places) if place[:2] == (t, depth)]
+            style = dict(color=f"C{j}", mfc="none" if t == found.paper.steps[-1] else f"C{j}", mew=1.4, markersize=6)
+            at = [cells.places[i][2] for i in mine]
+            axes.plot(at, cells.agreement.deviations[mine], "o", label=f"$L = {depth}$, $t = {t}$", **style)
+    shown = [width for width in found.paper.widths if width in {place[2] for place in cells.places}]
+    axes.set(xscale="log", xlabel="width $N$", xlim=(shown[0] / 2, shown[-1] * 2))
     axes.set_xticks(shown, shown, fontsize=9)
     axes.minorticks_off()
 

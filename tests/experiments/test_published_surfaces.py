@@ -1,5 +1,6 @@
 """The published Figure 1 held against draws: what counts, how far each lies off, and which rates are told apart."""
 
+import csv
 from dataclasses import fields, replace
 
 import numpy as np
@@ -152,8 +153,14 @@ def test_the_table_of_rates_says_which_agree():
     assert [row[-1] for row in rows] == ["agrees", "excluded", "excluded", "agrees", "excluded"]
 
 
-def test_a_dot_is_drawn_for_every_published_cosine_below_the_top_colour():
+def test_a_dot_is_drawn_for_every_published_cosine_below_the_top_colour_at_its_width():
     found = answer((made(),), PAPER)
-    data = figures.deviations(made()).data
-    dots = sum(len(found.trained(pair).places) for pair in PAIRS) + len(found.start().places)
-    assert sum(",point," in line for line in data.splitlines()) == dots or data.count("\n") > dots
+    rows = [row for row in csv.reader(figures.deviations(made()).data.splitlines()) if len(row) == 6]
+    drawn = {(row[0], row[1], float(row[3])) for row in rows if row[1].startswith("L = ")}
+    cells = [found.start(), *(found.trained(pair) for pair in (FITS, *(pair for pair in PAIRS if pair != FITS)))]
+    expected = {
+        (str(panel), f"L = {depth}, t = {t}", float(width))
+        for panel, one in enumerate(cells, start=1)
+        for t, depth, width in one.places
+    }
+    assert drawn == expected
