@@ -141,7 +141,7 @@ def _pc_and_bp(record: Record) -> tuple[Claim, ...]:
 
 
 def _corrections(record: Record) -> tuple[Claim, ...]:
-    """What PC's update has beyond the factor 1/s: a power 3/2 of the width under muPC, and 1 where S stays away from I."""
+    """What PC's update has beyond the factor 1/s: N^-3/2 under muPC, N^-1 where S stays away from I."""
     settings, found = record.settings, []
     pooled = np.exp(np.log(record.corrections).mean(axis=(1, 3)))
     for name, values in zip(("muPC", "lazy"), pooled, strict=True):
