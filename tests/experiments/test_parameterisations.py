@@ -90,7 +90,7 @@ def test_update_exponents_of_the_standard_parameterisation_explode():
     np.testing.assert_allclose(update_exponents(KINDS[0].parameterisation, depth=4), [-0.5, 0.5, 0.5, 1])
 
 
-@pytest.mark.parametrize("rate, output", [(1e-9, 1.5), (0.05, None)], ids=["first order", "a step that is not small"])
+@pytest.mark.parametrize("rate, output", [(1e-9, 1.5), (1.0, None)], ids=["first order", "a step that is not small"])
 def test_the_exponents_are_those_of_a_small_step_where_activities_grow(rate, output):
     """NTP at a rate of N^1.5: to first order the output moves by N^1.5; at a finite rate products of changes lead."""
     settings = Settings(widths=(64, 256), depth=4, depths=(2, 4), seeds=6, steps=1, rate=rate)
