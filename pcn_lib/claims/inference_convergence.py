@@ -21,7 +21,7 @@ SP, MUPC = range(2)
 
 
 def claims(record: Record) -> tuple[Claim, ...]:
-    """The late rate, what the condition number depends on, and where the published rate is not stable."""
+    """The late rate, what the condition number depends on, and where the script's rate is not stable."""
     return (*_rates(record), *_conditions(record), *_directions(record), _published(record))
 
 
@@ -80,7 +80,7 @@ def _conditions(record: Record) -> tuple[Claim, ...]:
         ),
         at_least(
             "the condition number is at least the bound",
-            f"For H = {deepest}, kappa is at least sum_l G^(l-1) in every family and at every width (least ratio shown).",
+            f"For H = {deepest}, kappa is at least sum_l G^(l-1) in every family, at every width (least ratio shown).",
             bound=1,
             measured=min((condition[i] * slowest_possible(deepest, family)).min() for i, family in enumerate(FAMILIES)),
             because="a bound of the limit N -> infinity, from mu_max >= 1; mu_max is several times that",
@@ -140,7 +140,7 @@ def _directions(record: Record) -> tuple[Claim, ...]:
 def _published(record: Record) -> Claim:
     mu = record.followed_largest[SP, -1]
     return close(
-        "the published rate is not stable under SP",
+        "the script's rate is not stable under SP",
         f"Under SP a step at rate {ACTIVITY_RATE} multiplies the fastest mode by 1 - 0.3 mu_max < -1 (log shown).",
         predicted=np.log(abs(1 - ACTIVITY_RATE * mu)),
         measured=np.diff(np.log(record.published[SP, -1]))[-5:].mean(),

@@ -125,7 +125,7 @@ class Record:
         provenance: where and when.
         counts: numbers of steps at which inference is measured.
         descent: with skips, under SP and muPC, at each network's own rate, :data:`RATE_SHARE` / mu_max.
-        published: residual after 1, 2, 3, ... steps at the published rate, axes [families, hidden, steps].
+        published: residual after 1, 2, 3, ... steps at the script's rate, axes [families, hidden, steps].
         exact_from_bp: 1 - cos of both gradients at the exact equilibrium, axes [families, hidden].
         smallest, largest: mu_min and mu_max, axes [all families, widths, hidden].
         followed_smallest, followed_largest: of the networks whose inference is followed, axes [families, hidden].

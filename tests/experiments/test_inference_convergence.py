@@ -121,7 +121,7 @@ def test_what_theory_predicts_passes_every_claim(ideal: Record):
         (lambda r: {"smallest": 20 * r.smallest}, {"SP: the smallest curvature"}),
         (lambda r: {"smallest": np.full_like(r.smallest, 5e-4)}, {"SP is conditioned worse than muPC"}),
         (lambda r: {"largest": 10 * r.smallest}, {"the condition number is at least the bound"}),
-        (lambda r: {"published": r.published[..., ::-1]}, {"the published rate is not stable under SP"}),
+        (lambda r: {"published": r.published[..., ::-1]}, {"the script's rate is not stable under SP"}),
         (
             lambda r: {"descent": replace(r.descent, from_exact=r.descent.from_exact[::-1])},
             {"muPC reaches the exact gradient", "SP reaches the exact gradient"},
