@@ -22,7 +22,7 @@ SP, MUPC = range(2)
 
 def claims(record: Record) -> tuple[Claim, ...]:
     """The late rate, what the condition number depends on, and where the script's rate is not stable."""
-    return (*_rates(record), *_conditions(record), *_directions(record), _published(record))
+    return (*_rates(record), *_bounds(record), *_widths(record), *_directions(record), _published(record))
 
 
 def predicted_decay(record: Record) -> np.ndarray:
@@ -67,7 +67,7 @@ def _rates(record: Record) -> tuple[Claim, ...]:
     return tuple(made)
 
 
-def _conditions(record: Record) -> tuple[Claim, ...]:
+def _bounds(record: Record) -> tuple[Claim, ...]:
     condition, deepest = record.condition[:, :, -1], record.settings.hidden[-1]
     bound = slowest_possible(deepest, FAMILIES[SP])
     return (
@@ -92,6 +92,12 @@ def _conditions(record: Record) -> tuple[Claim, ...]:
             measured=(condition[SP] / condition[MUPC]).min(),
             because="(2^H - 1) / (L ((1 + 1/L)^H - 1)), a yardstick: the ratio of two bounds is no bound of the ratio",
         ),
+    )
+
+
+def _widths(record: Record) -> tuple[Claim, ...]:
+    condition, deepest = record.condition[:, :, -1], record.settings.hidden[-1]
+    return (
         close(
             "the condition number does not depend on width",
             f"Under muPC with skips and H = {deepest}, the two widest networks have the same condition number.",
