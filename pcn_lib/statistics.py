@@ -156,11 +156,12 @@ def agreement(values: ArrayLike, draws: ArrayLike, *, runs: int = 1, error: floa
     shape, values, draws = values.shape, values.ravel(), draws.reshape(n, -1)
     deviations = _deviations(values, draws, runs, error)
     distance, sigmas = _hotelling(values, draws, runs, error)
+    usual = np.quantile(np.mean(stand_ins(draws, runs=runs, error=error) ** 2, axis=1), (0.025, 0.975))
     mean, scatter = draws.mean(axis=0), draws.std(axis=0, ddof=1)
     return Agreement(
         *(a.reshape(shape) for a in (mean, scatter, deviations)),
         per_value=float(np.mean(deviations**2)),
-        usual=_usual(draws, runs, error),
+        usual=(float(usual[0]), float(usual[1])),
         distance=distance,
         sigmas=sigmas,
         draws=n,
@@ -172,22 +173,25 @@ def _deviations(values: np.ndarray, draws: np.ndarray, runs: int, error: float) 
     return (values - draws.mean(axis=0)) / np.sqrt(variance)
 
 
-def _usual(draws: np.ndarray, runs: int, error: float) -> tuple[float, float]:
-    """The central 95 % of chi-squared per value over subsets of the draws, each against the draws left over."""
+def stand_ins(draws: ArrayLike, *, runs: int = 1, error: float = 0.0) -> Float[np.ndarray, "tries values"]:
+    """Deviations as :func:`agreement` finds them where runs of the draws themselves stand in for published values.
+
+    Each subset of ``runs`` draws (at most :data:`SUBSETS` of them) is averaged, misread by up to ``error``, and held
+    against the draws left over: what deviations, and anything made of them, look like where there is nothing to find.
+    """
+    draws = np.asarray(draws, dtype=float).reshape(len(draws), -1)
     n, rng = len(draws), np.random.default_rng(0)
-    count = math.comb(n, runs)
     subsets = (
         itertools.combinations(range(n), runs)
-        if count <= SUBSETS
+        if math.comb(n, runs) <= SUBSETS
         else (rng.choice(n, runs, replace=False) for _ in range(SUBSETS))
     )
     found = []
     for chosen in subsets:
         inside = np.isin(np.arange(n), chosen)
         read = draws[inside].mean(axis=0) + rng.uniform(-error, error, draws.shape[1])
-        found.append(np.mean(_deviations(read, draws[~inside], runs, error) ** 2))
-    low, high = np.quantile(found, (0.025, 0.975))
-    return float(low), float(high)
+        found.append(_deviations(read, draws[~inside], runs, error))
+    return np.array(found)
 
 
 def _hotelling(values: np.ndarray, draws: np.ndarray, runs: int, error: float) -> tuple[float, float]:
