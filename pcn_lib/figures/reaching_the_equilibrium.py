@@ -46,7 +46,8 @@ def solvers(record: Record, activation: str) -> Picture:
         figure,
         _caption(
             f"Solvers on {activation} networks, stopped at increasing budgets. Dotted: the numbers of gradient-descent "
-            "steps of the authors' script, 100 H, and of its README, 100,000, at their measured cost; dashed: 1 - cos at "
+            "steps of the authors' script, 100 H, and of its README, 100,000, at "
+            "their measured cost; dashed: 1 - cos at "
             "the certified equilibrium",
             record,
         ),
