@@ -172,7 +172,7 @@ def test_the_angle_of_square_networks_is_that_of_the_librarys_gradients():
     first, hidden, last = draw(size, size, inputs, np.random.default_rng((3, size, 0)))
     network = MLP(inputs, size, size, skips=True).init(jax.random.key(0), mupc_skips(), "float64")
     leaves, tree = jax.tree.flatten(network)
-    weights = [first, *hidden, last[None]]
+    weights = [first, hidden, last[None]]
     assert [leaf.shape for leaf in leaves] == [w.shape for w in weights]
     problem = Problem(jax.tree.unflatten(tree, [jnp.asarray(w) for w in weights]), *map(jnp.asarray, (x, y)))
     expected = compare(closed_form_gradient(problem), bp_gradient(problem)).total.cosine
