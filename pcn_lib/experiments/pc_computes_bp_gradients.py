@@ -133,6 +133,12 @@ class Record:
         """(N, L) at which gamma_0 is varied."""
         return middle(self.settings)
 
+    @property
+    def square_cosines(self) -> dict[int, float]:
+        """The mean cosine where N = L, by size."""
+        means = np.asarray(self.square).mean(axis=1).round(3)
+        return dict(zip(self.settings.squares, means.tolist(), strict=True))
+
 
 def middle(settings: Settings) -> tuple[int, int]:
     """The middle width and depth of the grid."""

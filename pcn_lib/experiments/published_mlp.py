@@ -6,9 +6,8 @@ cosines.  tanh residual networks on CIFAR-10, a batch and an initialisation for 
 Source: arXiv:2602.07697, Figure 4a; the comparison is ours, see the chapter "Nonlinear networks".
 """
 
-import os
+import itertools
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,8 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pcn_lib.data import Preparation, Selection, images
+from pcn_lib.data import Preparation, Selection, figure4, images
+from pcn_lib.data.published import FIGURE4_ERROR
 from pcn_lib.energy import Loss, Problem, cross_entropy, squared_error
+from pcn_lib.experiments.concurrently import at_once
 from pcn_lib.experiments.profiles import check_sizes, choose
 from pcn_lib.experiments.published_inference import published_inference
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
@@ -26,6 +27,7 @@ from pcn_lib.inference import Solver, SweepsThenNewton
 from pcn_lib.network import MLP
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.results import Provenance, provenance
+from pcn_lib.statistics import Agreement, agreement
 
 #: The three choices, in the order of the record's axes.
 LOSSES: dict[str, Loss] = {"squared error": squared_error, "cross-entropy": cross_entropy}
@@ -132,9 +134,7 @@ def run(settings: Settings) -> Record:
         for p, batches in enumerate(stacks):
             found[:, i, j, p, :, k] = _measure(mlp, loss, solver, keys, batches)
 
-    # Programs for many shapes take longer to compile than to run: where there are cores, several at once.
-    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2)) as threads:
-        list(threads.map(fill, np.ndindex(len(LOSSES), len(INFERENCE), len(settings.widths))))
+    at_once(fill, np.ndindex(len(LOSSES), len(INFERENCE), len(settings.widths)))
     data = sets[PREPARATIONS[0]][0]
     made = provenance(
         settings, seconds=time.perf_counter() - start, data_set=data.note, seeds=tuple(seeds), dtype="float32"
@@ -153,3 +153,30 @@ def _measure(mlp: MLP, loss: Loss, solver: Solver, keys: Array, batches: tuple[A
         return jnp.stack([alike.cosine, jnp.max(reached.residual)])
 
     return jax.vmap(one, out_axes=1)(keys, *batches)
+
+
+#: The hypothesis that the published values agree with.
+FITTING = ("squared error", "equilibrium", "authors")
+
+
+def is_papers(record: Record | None) -> bool:
+    """Whether a record can be held against the published picture: CIFAR-10, its depth, its widths."""
+    if record is None or record.data_name != "cifar10" or record.settings.depth != 32:
+        return False
+    return record.settings.widths == PUBLISHED_WIDTHS
+
+
+def published_start(widths: tuple[int, ...]) -> Float[np.ndarray, " widths"]:
+    """The published cosines at the first step that can be read, t = 1; one update moves them by less than that."""
+    curves = {curve.width: curve for curve in figure4("mlp")}
+    return np.array([curves[width].cosine[0] for width in widths])
+
+
+def agreements(record: Record) -> dict[tuple[str, str, str], Agreement]:
+    """Each hypothesis held against the published cosines, the nearest first."""
+    published = published_start(record.settings.widths)
+    found = {
+        choice: agreement(published, record.draws(*choice), error=FIGURE4_ERROR)
+        for choice in itertools.product(LOSSES, INFERENCE, PREPARATIONS)
+    }
+    return dict(sorted(found.items(), key=lambda item: item[1].distance))
