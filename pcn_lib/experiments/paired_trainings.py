@@ -56,6 +56,12 @@ class Curves:
         """1 - cos where both trainings have the rate eta (N L)^-1/2."""
         return self.pairs[..., 0]
 
+    def __getitem__(self, place) -> "Curves":
+        """Some of the cases: a place as NumPy takes it; every pair of trainings stays."""
+        place = place if isinstance(place, tuple) else (place,)
+        own = {f.name: getattr(self, f.name)[place] for f in fields(self) if f.name != "pairs"}
+        return Curves(**own, pairs=self.pairs[(*place, slice(None))])
+
 
 def stacked(parts: list[Curves]) -> Curves:
     """Several in one, on a new first axis."""
@@ -63,7 +69,7 @@ def stacked(parts: list[Curves]) -> Curves:
 
 
 @partial(jax.jit, static_argnames=("mlp", "steps"))
-def train_pairs(mlp: MLP, steps: int, key: Array, batch: tuple[Array, Array], rate: float) -> dict[str, Array]:
+def train_pairs(mlp: MLP, steps: int, key: Array, batch: tuple[Array, Array], rate: float | Array) -> dict[str, Array]:
     """One network trained by predictive coding and by backpropagation, each at both rates of :data:`PAIRS`.
 
     Args:
