@@ -202,7 +202,7 @@ def test_the_hypothesis_that_fits_is_found_and_the_nearest_other_one_excluded(id
         ({published_mlp.FITTING: 6.0}, "Figure 4a before training, width by width"),
         (
             {published_mlp.FITTING: 0.3, ("cross-entropy", "equilibrium", "authors"): 0.3},
-            "other settings of Figure 4a are excluded",
+            "other losses and 100 H steps are excluded",
         ),
     ],
 )
