@@ -8,7 +8,7 @@ from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
 from pcn_lib.data import figure1
 from pcn_lib.data.published import FIGURE1_ERROR, FIGURE1_TOP
 from pcn_lib.experiments.paired_trainings import PAIRS
-from pcn_lib.experiments.published_figures import trends
+from pcn_lib.experiments.published_figures import Cells, trends
 from pcn_lib.experiments.published_surfaces import FITS, FITS_FROM, WORDS, Answer, answer, exceeding, fits
 from pcn_lib.experiments.rescaling_at_start import relative_scatter
 from pcn_lib.experiments.width_depth_surfaces import Record, Surface, predict_start
@@ -173,7 +173,6 @@ def _published_start(found: Answer) -> tuple[Claim, ...]:
     """The published cosines before the first update, as draws of our experiment."""
     cells, paper = found.start(), "paper, Figure 1"
     agreed, count = cells.agreement, len(cells.places)
-    lean = dict(zip(("width", "depth"), trends(cells), strict=True))
     return (
         close(
             "published cosines before training",
@@ -192,17 +191,7 @@ def _published_start(found: Answer) -> tuple[Claim, ...]:
             because=f"three of our own batches exceed it in {exceeding(cells, OFF):.0%} of cases",
             source=paper,
         ),
-        *(
-            at_most(
-                f"no trend of the deviations with {size}",
-                f"The slope of the deviations against the logarithm of the {size}, in standard deviations.",
-                bound=LEANING,
-                measured=abs(slope),
-                because="a normal deviation exceeds it in 1 % of cases",
-                source=paper,
-            )
-            for size, slope in lean.items()
-        ),
+        *_published_trends(cells),
         at_least(
             "the published top colour",
             "Our least mean cosine where the published colour before training is the last one.",
@@ -211,6 +200,21 @@ def _published_start(found: Answer) -> tuple[Claim, ...]:
             because=f"the colour stands for {FIGURE1_TOP} and above, read to {FIGURE1_ERROR}",
             source=paper,
         ),
+    )
+
+
+def _published_trends(cells: Cells) -> tuple[Claim, ...]:
+    lean = dict(zip(("width", "depth"), trends(cells), strict=True))
+    return tuple(
+        at_most(
+            f"no trend of the deviations with {size}",
+            f"The slope of the deviations against the logarithm of the {size}, in standard deviations.",
+            bound=LEANING,
+            measured=abs(slope),
+            because="a normal deviation exceeds it in 1 % of cases",
+            source="paper, Figure 1",
+        )
+        for size, slope in lean.items()
     )
 
 
