@@ -11,7 +11,7 @@ from pcn_lib.data.files import DataCorrupted, DataMissing
 from pcn_lib.data.images import IMAGES, Selection, images
 from pcn_lib.data.preparation import Preparation, UnknownPreparation
 from pcn_lib.data.published import Curve, Figure1, PublishedError, figure1, figure4
-from pcn_lib.data.text import TEXTS, text
+from pcn_lib.data.text import TEXTS, Windows, text
 from pcn_lib.data.toy import toy_task
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "UnknownDataSet",
     "UnknownPreparation",
     "Whereabouts",
+    "Windows",
     "fetch",
     "figure1",
     "figure4",
