@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float
 from pcn_lib.data import figure4
 from pcn_lib.data.published import FIGURE4_ERROR
 from pcn_lib.energy import Problem
+from pcn_lib.experiments.concurrently import at_once
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Solver
 from pcn_lib.statistics import Agreement, agreement
@@ -48,12 +49,16 @@ def rated(problems: Sequence[Sequence[Problem]], rate: float, steps: int, solver
         solver: of predictive coding's inference.
         factors: of backpropagation's rate.
     """
-    rows = [[jax.device_get(_trained(one, rate, steps, solver, factors)) for one in row] for row in problems]
+    cells = at_once(
+        lambda one: jax.device_get(_trained(one, rate, steps, solver, factors)), sum(map(list, problems), [])
+    )
+    width = len(problems[0])
+    rows = [cells[i : i + width] for i in range(0, len(cells), width)]
     return Rated(*(np.array([[cell[i] for cell in row] for row in rows]) for i in range(2)))
 
 
 @partial(jax.jit, static_argnames=("steps", "solver", "factors"))
-def _trained(problem: Problem, rate: float, steps: int, solver: Solver, factors: tuple) -> tuple[Array, Array]:
+def _trained(problem: Problem, rate: float | Array, steps: int, solver: Solver, factors: tuple) -> tuple[Array, Array]:
     adams = [Adam(rate * factor).transformation(problem.network) for factor in (1.0, *factors)]
 
     def step(states, _):

@@ -7,9 +7,7 @@ Source: arXiv:2602.07697, Figure 4a; the comparison is ours, see the chapter "No
 """
 
 import itertools
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +19,7 @@ from jaxtyping import Array, Float
 from pcn_lib.data import Preparation, Selection, figure4, images
 from pcn_lib.data.published import FIGURE4_ERROR
 from pcn_lib.energy import Loss, Problem, cross_entropy, squared_error
+from pcn_lib.experiments.concurrently import at_once
 from pcn_lib.experiments.profiles import check_sizes, choose
 from pcn_lib.experiments.published_inference import published_inference
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
@@ -135,9 +134,7 @@ def run(settings: Settings) -> Record:
         for p, batches in enumerate(stacks):
             found[:, i, j, p, :, k] = _measure(mlp, loss, solver, keys, batches)
 
-    # Programs for many shapes take longer to compile than to run: where there are cores, several at once.
-    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2)) as threads:
-        list(threads.map(fill, np.ndindex(len(LOSSES), len(INFERENCE), len(settings.widths))))
+    at_once(fill, np.ndindex(len(LOSSES), len(INFERENCE), len(settings.widths)))
     data = sets[PREPARATIONS[0]][0]
     made = provenance(
         settings, seconds=time.perf_counter() - start, data_set=data.note, seeds=tuple(seeds), dtype="float32"

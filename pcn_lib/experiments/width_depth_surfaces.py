@@ -4,6 +4,7 @@ Source: arXiv:2602.07697, Figure 1 (CIFAR-10) and its appendix (Fashion-MNIST). 
 learn images by predictive coding, at exact equilibria, and by backpropagation; squared error for both.
 """
 
+import itertools
 import time
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pcn_lib.data import Dataset, Preparation, Selection, images
+from pcn_lib.experiments.concurrently import at_once
 from pcn_lib.experiments.paired_trainings import PAIRS, Curves, stacked, train_pairs
 from pcn_lib.experiments.pc_computes_bp_gradients import predict
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
@@ -202,7 +204,9 @@ def run(settings: Settings) -> Record:
     start = time.perf_counter()
     sets = load(settings)
     inputs = max(batches[0].x.shape[1] for batches in sets)
-    grid = [[_one_size(settings, sets, inputs, width, depth) for width in settings.widths] for depth in settings.depths]
+    sizes = list(itertools.product(settings.depths, settings.widths))
+    cells = at_once(lambda size: _one_size(settings, sets, inputs, size[1], size[0]), sizes)
+    grid = [cells[i : i + len(settings.widths)] for i in range(0, len(cells), len(settings.widths))]
     surfaces = tuple(
         _surface(settings, batches, stacked([stacked([cell[i] for cell in row]) for row in grid]))
         for i, batches in enumerate(sets)

@@ -56,8 +56,8 @@ def published(trained: Record, hypotheses: published_mlp.Record) -> Picture:
     )
     alt = (
         "Two panels of cosines. Left, against width: the published crosses lie on the line of certified equilibria "
-        "with the squared error and the authors' images, and off the other three. Right, over training: crosses bend as the "
-        "solid lines do, upwards in narrow and downwards in wide networks, where dotted lines stay flat."
+        "with the squared error and the authors' images, and off the other three. Right, over training: crosses bend "
+        "as the solid lines do, upwards in narrow and downwards in wide networks, where dotted lines stay flat."
     )
     return Picture(figure, _caption(trained, hypotheses, sentence), alt, records=(hypotheses, trained))
 
