@@ -105,8 +105,7 @@ def cnn_protocols(record: convolutional_networks.Record) -> tuple[Hypothesis, ..
 def rows_of(compared: Iterable[Compared], protocols: Iterable[str]) -> tuple[Row, ...]:
     """Comparisons of other chapters as rows, at t = 0 and :data:`STEPS`, those of the named protocols.
 
-    A :class:`Compared` holds a mean and a scatter; two draws that have these stand for them, so that all figures are
-    measured with one deviation.
+    The deviation is that of :func:`~pcn_lib.experiments.published_figures.row_of`, for one published run.
     """
     wanted, unit = set(protocols), {"cnn": "channels", "transformer": "N"}
     found = []

@@ -112,13 +112,13 @@ def row_of(
         runs: of how many draws the published number is the mean.
         at_least: the reading is the lower end of all that the picture can mean, and nothing above it deviates.
     """
-    n, mean = len(draws), float(np.mean(draws))
+    n, mean, published = len(draws), float(np.mean(draws)), float(published)
     scatter = float(np.std(draws, ddof=1)) if n > 1 else math.nan
     apart = published - mean
     if at_least:
         apart = max(apart, 0.0)
     deviation = apart / math.sqrt(scatter**2 * (1 / runs + 1 / n) + error**2 / 3)
-    return Row(*place, float(published), error, runs, mean, scatter, n, deviation, at_least)
+    return Row(*place, published, error, runs, mean, scatter, n, deviation, at_least)
 
 
 def of_paper(records: Iterable[Surfaces | None]) -> Surface | None:

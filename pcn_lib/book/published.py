@@ -1,0 +1,164 @@
+"""The paper's published numbers on a page: tables and sentences, filled from the records kept with the book."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from pcn_lib.book.published_parts import FIGURES, STEMS, Missing, Part, parts
+from pcn_lib.book.tables import plain, table
+from pcn_lib.experiments import published_curves as curves
+from pcn_lib.experiments.published_figures import REPRODUCED, Hypothesis, Row
+from pcn_lib.results.recorded import FOLDER
+from pcn_lib.tables import with_minus_signs
+
+#: Hypotheses as the page writes them; others stand for themselves.
+WORDS = {
+    "equal": r"PC and BP at $\eta / \sqrt{N L}$",
+    "BP faster": r"PC at $\eta / \sqrt{N L}$, BP at $\eta / \sqrt{N}$",
+    "both faster": r"PC and BP at $\eta / \sqrt{N}$",
+    "PC faster": r"PC at $\eta / \sqrt{N}$, BP at $\eta / \sqrt{N L}$",
+    curves.RATES[0]: r"PC and BP at $\eta / \sqrt{N L}$",
+    curves.RATES[1]: r"PC at $\eta / \sqrt{N L}$, BP at $\eta / \sqrt{N}$",
+}
+VERDICTS = {True: "reproduced", False: "**not reproduced**", None: "not decided"}
+
+
+class Published(SphinxDirective):
+    """```{pcn-published} 4a```: one figure's numbers beside ours, or of all figures what ``show`` says.
+
+    ``show`` is ``numbers`` (a row for each), ``settings`` (what the picture may have been made with, and how that
+    agrees), ``totals`` (a row for each figure) or ``sentence`` (all of them in one).
+    """
+
+    optional_arguments = 1
+    option_spec = {"show": lambda given: directives.choice(given, tuple(SHOWN))}
+
+    def run(self) -> list[nodes.Node]:
+        root = Path(self.env.srcdir)
+        for stem in STEMS:
+            for suffix in (".json", ".npz"):
+                self.env.note_dependency(f"{root / FOLDER / stem}{suffix}")
+        figures = self.arguments or list(FIGURES)
+        if unknown := set(figures) - set(FIGURES):
+            raise self.error(f"Figure '{unknown.pop()}' given; published numbers are of {', '.join(FIGURES)}.")
+        found = [part for figure in figures for part in parts(root, figure)]
+        lines = SHOWN[self.options.get("show", "numbers")](found).splitlines()
+        container = nodes.container(classes=["pcn-table"])
+        self.state.nested_parse(StringList(lines), self.content_offset, container)
+        return container.children
+
+
+def numbers(found: list[Part | Missing]) -> str:
+    """A table for each part: every published number, ours, and the verdict."""
+    header = ("network", "$t$", "published", "ours", "draws", "distance", "verdict")
+    lines = []
+    for part in found:
+        if isinstance(part, Missing):
+            lines += [f"**{part.figure}, {part.stage}.** {part.sentence}", ""]
+            continue
+        lines += [
+            f"**{part.figure}, {part.stage}.** {_origin(part)}",
+            "",
+            *table(header, [*map(_cells, part.rows)]),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def settings(found: list[Part | Missing]) -> str:
+    """Every hypothesis about the settings of these figures, the nearest of each part first and in bold."""
+    header = ("figure", "settings", "χ² per value (usual)", "largest", "distance", "as normal")
+    rows, sentences = [], []
+    for part in found:
+        if isinstance(part, Missing):
+            sentences += [f"*{part.figure}, {part.stage}:* {part.sentence}", ""]
+            continue
+        named = [(f"{part.figure}, {part.stage}", words(one), *_agreed(one)) for one in part.hypotheses]
+        rows += [tuple(f"**{cell}**" for cell in row) for row in named[:1]] + named[1:]
+    return "\n".join([*(table(header, rows) if rows else ()), "", *sentences])
+
+
+def totals(found: list[Part | Missing]) -> str:
+    """How many numbers of each part are reproduced."""
+    header = ("figure", "numbers", "reproduced", "not reproduced", "not decided", "under these settings")
+    rows = []
+    for part in found:
+        name = f"{part.figure}, {part.stage}"
+        if isinstance(part, Missing):
+            rows.append((name, "–", "–", "–", "–", part.sentence))
+        else:
+            made = (str(_count(part.rows, verdict)) for verdict in (True, False, None))
+            rows.append((name, str(len(part.rows)), *made, _nearest(part)))
+    return "\n".join(table(header, rows))
+
+
+def sentence(found: list[Part | Missing]) -> str:
+    """All figures in one sentence; a second one names what was not compared."""
+    held = {(part.figure, part.stage): _decided(part.rows) for part in found if isinstance(part, Part)}
+    held = {name: rows for name, rows in held.items() if rows}
+    absent = _absent([(part.figure, part.stage) for part in found if (part.figure, part.stage) not in held])
+    without = f"Not compared yet: {'; '.join(absent)}." if absent else ""
+    if not held:
+        return f"No published cosine has been held against a recorded run yet. {without}"
+    together = sum(held.values(), [])
+    each = "; ".join(f"{figure} {stage}, {_count(rows, True)} of {len(rows)}" for (figure, stage), rows in held.items())
+    return (
+        f"Of {len(together)} published cosines, {_count(together, True)} are reproduced within {REPRODUCED:g} standard "
+        f"deviations of the same experiment: {each}. {without}"
+    )
+
+
+def _absent(missing: list[tuple[str, str]]) -> list[str]:
+    """Names of what was not compared; a figure of which neither part was is named once."""
+    figures = [figure for figure, _ in missing]
+    named = (figure if figures.count(figure) == 2 else f"{figure} {stage}" for figure, stage in missing)
+    return list(dict.fromkeys(named))
+
+
+SHOWN = {"numbers": numbers, "settings": settings, "totals": totals, "sentence": sentence}
+
+
+def words(one: Hypothesis) -> str:
+    """A hypothesis as the page writes it."""
+    return WORDS.get(one.settings, plain(one.settings))
+
+
+def _nearest(part: Part) -> str:
+    return words(part.hypotheses[0]) if part.hypotheses else "as before the first update"
+
+
+def _origin(part: Part) -> str:
+    first = part.rows[0] if part.rows else None
+    published = "one run" if first is None or first.runs == 1 else f"the mean of {first.runs} runs"
+    return (
+        f"Settings of ours: {_nearest(part)}. Published: {published}. "
+        f"Recorded {part.made.date}, {plain(part.made.device)}, {part.made.dtype}; {plain(part.made.data_set)}."
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    read = f"≥ {row.published:.3f}" if row.at_least else f"{row.published:.3f} ± {row.reading_error:.3f}"
+    digits = 3 if not row.scatter < 0.001 else 4
+    scatter = "" if math.isnan(row.scatter) else f" ± {row.scatter:.{digits}f}"
+    apart = f"{row.deviation:+.1f}" if math.isfinite(row.deviation) else "–"
+    cells = (row.network, str(row.step), read, f"{row.mean:.{digits}f}{scatter}", str(row.draws), apart)
+    return (*map(with_minus_signs, cells), VERDICTS[row.reproduced])
+
+
+def _agreed(one: Hypothesis) -> tuple[str, ...]:
+    found = one.agreement
+    usual = f"{found.per_value:.1f} ({found.usual[0]:.1f} to {found.usual[1]:.1f})"
+    return (usual, *(f"{x:.1f}" if math.isfinite(x) else "–" for x in (found.largest, found.distance, found.sigmas)))
+
+
+def _decided(rows: tuple[Row, ...]) -> list[Row]:
+    return [row for row in rows if row.reproduced is not None]
+
+
+def _count(rows: Iterable[Row], verdict: bool | None) -> int:
+    return sum(row.reproduced is verdict for row in rows)

@@ -1,0 +1,130 @@
+"""The page of the paper's published numbers is filled from the records that are kept with the book."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from pcn_lib.book import published
+from pcn_lib.book.build import build_book
+from pcn_lib.book.project import BookError, Project
+from pcn_lib.book.published_parts import Missing, parts
+from pcn_lib.experiments.published_curves import RATES
+from pcn_lib.results import save
+from pcn_lib.results.recorded import FOLDER
+from tests.published import rated_record, start_record, surfaces_record
+
+PAGE = """\
+# Numbers
+
+```{pcn-published}
+:show: sentence
+```
+
+```{pcn-published}
+:show: settings
+```
+
+```{pcn-published}
+:show: totals
+```
+
+## Figure 4a
+
+```{pcn-published} 4a
+```
+
+## Figure 4c
+
+```{pcn-published} 4c
+```
+"""
+
+
+def keep(book: Project, record, stem: str) -> None:
+    save(record, book.root / FOLDER / stem, record.provenance)
+
+
+@pytest.fixture
+def page(book: Project) -> Project:
+    """The small book with a page of published numbers."""
+    (book.root / "chapters" / "numbers.md").write_text(PAGE)
+    toc = json.loads((book.root / "_toc.yml").read_text())
+    toc["chapters"].append({"file": "chapters/numbers"})
+    (book.root / "_toc.yml").write_text(json.dumps(toc))
+    return book
+
+
+def shown(book: Project) -> BeautifulSoup:
+    return BeautifulSoup((book.pages / "chapters" / "numbers.html").read_text(), "html.parser").article
+
+
+def test_the_page_says_what_is_missing_and_is_read_again_when_records_come(page: Project):
+    assert build_book(page, "quick")
+    text = shown(page).text
+    assert "No published cosine has been held against a recorded run yet." in text
+    assert "Not compared yet: Figure 1; Figure 4a; Figure 4b; Figure 4c." in text
+    assert "No run of transformers is kept with the book yet; pcn record transformers makes one." in text
+
+    keep(page, start_record(), "published_mlp")
+    keep(page, rated_record(RATES[1]), "nonlinear_networks")
+    assert build_book(page, "quick")
+    found = shown(page)
+    # Six curves; over training four points each, but two of those whose end lies under the legend.
+    assert "Of 26 published cosines, 26 are reproduced within 2.5 standard deviations" in found.text
+    assert "Figure 4a before the first update, 6 of 6; Figure 4a over training, 20 of 20." in found.text
+    assert "Not compared yet: Figure 1; Figure 4b; Figure 4c." in found.text
+    section = found.find(id="figure-4a")
+    cells = [[cell.text.strip() for cell in row.find_all("td")] for row in section.find_all("tr")]
+    row = next(cells for cells in cells if cells[:2] == ["N = 64", "0"])
+    assert row[2] == "0.761 ± 0.003" and row[4] == "24" and row[6] == "reproduced"
+
+
+def test_what_deviates_is_not_reproduced_and_counted_so(book: Project):
+    record = start_record()
+    cosine = record.cosine.copy()
+    cosine[..., 0] += 0.5  # N = 8
+    keep(book, replace(record, cosine=cosine), "published_mlp")
+    found = list(parts(book.root, "4a"))
+    told = published.sentence(found)
+    assert "Of 6 published cosines, 5 are reproduced" in told
+    assert "Figure 4a before the first update, 5 of 6. Not compared yet: Figure 4a over training." in told
+    line = next(line for line in published.numbers(found).splitlines() if line.startswith("| N = 8 "))
+    assert line.endswith("| **not reproduced** |") and "| −" in line
+    assert "| Figure 4a, before the first update | 6 | 5 | 1 | 0 |" in published.totals(found)
+
+
+def test_settings_are_sorted_by_how_near_they_come_and_the_nearest_is_bold(book: Project):
+    keep(book, surfaces_record({"both faster": 0.0, "equal": 0.03, "BP faster": 0.06}), "width_depth_surfaces")
+    lines = published.settings(list(parts(book.root, "1"))).splitlines()
+    training = [line for line in lines if "Figure 1, over training" in line]
+    assert r"**PC and BP at $\eta / \sqrt{N}$**" in training[0] and len(training) == 4
+    assert r"| PC and BP at $\eta / \sqrt{N L}$ |" in training[1]
+    numbers = published.numbers(list(parts(book.root, "1")))
+    assert "Published: the mean of 3 runs." in numbers and "| ≥ 0.995 |" in numbers
+
+
+def test_numbers_with_too_few_draws_are_neither_reproduced_nor_not(book: Project):
+    record = rated_record(RATES[1])
+    keep(book, record, "nonlinear_networks")
+    part = parts(book.root, "4a")[1]
+    few = replace(part, rows=tuple(replace(row, draws=1, scatter=np.nan, deviation=np.nan) for row in part.rows))
+    assert "| 20 | 0 | 0 | 20 |" in published.totals([few])
+    assert "No published cosine has been held" in published.sentence([few])
+    assert "| 1 | – | not decided |" in published.numbers([few])
+
+
+def test_records_of_another_version_or_of_other_images_are_named_and_not_compared(book: Project):
+    keep(book, replace(start_record(), data_name="digits"), "published_mlp")
+    keep(book, start_record(), "nonlinear_networks")
+    start, training = parts(book.root, "4a")
+    assert isinstance(start, Missing) and "has not the paper's images and networks" in start.sentence
+    assert isinstance(training, Missing) and "made by another version of it" in training.sentence
+    assert "pcn record nonlinear_networks" in training.sentence
+
+
+def test_a_figure_without_published_numbers_is_refused(book: Project):
+    with pytest.raises(BookError, match="Figure '2' given; numbers are published of 1, 4a, 4b, 4c"):
+        parts(book.root, "2")
