@@ -72,13 +72,13 @@ def numbers(found: list[Part | Missing]) -> str:
 
 def settings(found: list[Part | Missing]) -> str:
     """Every hypothesis about the settings of these figures, the nearest of each part first and in bold."""
-    header = ("figure", "settings", "χ² per value (usual)", "largest", "distance", "as normal")
+    header = ("figure", "settings", "values", "χ² per value (usual)", "largest", "distance", "as normal")
     rows, sentences = [], []
     for part in found:
         if isinstance(part, Missing):
             sentences += [f"*{part.figure}, {part.stage}:* {part.sentence}", ""]
             continue
-        named = [(f"{part.figure}, {part.stage}", words(one), *_agreed(one)) for one in part.hypotheses]
+        named = [(f"{part.figure}, {part.stage}", words(one), *_agreed(part, one)) for one in part.hypotheses]
         rows += [tuple(f"**{cell}**" for cell in row) for row in named[:1]] + named[1:]
     return "\n".join([*(table(header, rows) if rows else ()), "", *sentences])
 
@@ -143,17 +143,20 @@ def _origin(part: Part) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     read = f"≥ {row.published:.3f}" if row.at_least else f"{row.published:.3f} ± {row.reading_error:.3f}"
-    digits = 3 if not row.scatter < 0.001 else 4
+    # Three decimals, or as many as the scatter needs.
+    digits = min(max(3, math.ceil(-math.log10(row.scatter))), 6) if row.scatter > 0 else 3
     scatter = "" if math.isnan(row.scatter) else f" ± {row.scatter:.{digits}f}"
-    apart = f"{row.deviation:+.1f}" if math.isfinite(row.deviation) else "–"
+    # Adding zero takes the sign from what is rounded to zero.
+    apart = f"{round(row.deviation, 1) + 0.0:+.1f}" if math.isfinite(row.deviation) else "–"
     cells = (row.network, str(row.step), read, f"{row.mean:.{digits}f}{scatter}", str(row.draws), apart)
     return (*map(with_minus_signs, cells), VERDICTS[row.reproduced])
 
 
-def _agreed(one: Hypothesis) -> tuple[str, ...]:
+def _agreed(part: Part, one: Hypothesis) -> tuple[str, ...]:
     found = one.agreement
     usual = f"{found.per_value:.1f} ({found.usual[0]:.1f} to {found.usual[1]:.1f})"
-    return (usual, *(f"{x:.1f}" if math.isfinite(x) else "–" for x in (found.largest, found.distance, found.sigmas)))
+    numbers = (f"{x:.1f}" if math.isfinite(x) else "–" for x in (found.largest, found.distance, found.sigmas))
+    return f"{found.mean.size}, {part.compared}", usual, *numbers
 
 
 def _decided(rows: tuple[Row, ...]) -> list[Row]:

@@ -11,11 +11,13 @@ from pcn_lib.experiments import convolutional_networks, nonlinear_networks, publ
 from pcn_lib.experiments import published_curves as curves
 from pcn_lib.experiments import width_depth_surfaces as surfaces
 from pcn_lib.experiments.published_figures import (
+    ENOUGH_UNITS,
     Hypothesis,
     Row,
     figure1_rows,
     of_paper,
     rates_of_figure1,
+    start_of_figure1,
 )
 from pcn_lib.results import Provenance, ResultError, load
 from pcn_lib.results.recorded import FOLDER
@@ -42,7 +44,8 @@ class Part:
     Attributes:
         figure: of the paper, as the page names it.
         stage: of training.
-        hypotheses: about its settings, the nearest first.
+        hypotheses: about its settings, the nearest first; none where the records have one only.
+        compared: which published values they are held against, in words.
         rows: its published numbers under the nearest.
         made: how ours came about.
     """
@@ -50,6 +53,7 @@ class Part:
     figure: str
     stage: str
     hypotheses: tuple[Hypothesis, ...]
+    compared: str
     rows: tuple[Row, ...]
     made: Provenance
 
@@ -96,32 +100,36 @@ def _other(stem: str, needed: str) -> NotRecorded:
     return NotRecorded(f"The run of `{stem}` that is kept with the book has not {needed}: nothing is held against it.")
 
 
-Measured = tuple[tuple[Hypothesis, ...], tuple[Row, ...], Provenance]
+Measured = tuple[tuple[Hypothesis, ...], str, tuple[Row, ...], Provenance]
 
 
-def _surface(root: Path, steps: tuple[int, ...]) -> Measured:
+def _surface(root: Path) -> tuple[surfaces.Record, surfaces.Surface]:
     record = _load(root, surfaces.Record, "width_depth_surfaces")
     surface = of_paper([record])
-    if surface is None or not set(steps) <= set(record.settings.snapshots):
+    if surface is None or not set(figure1().steps) <= set(record.settings.snapshots):
         raise _other("width_depth_surfaces", "the paper's images, batches enough and the published steps")
-    paper = figure1()
-    found = rates_of_figure1(record, surface, paper, steps)
-    return found, tuple(figure1_rows(record, surface, paper, found[0].settings, steps)), record.provenance
+    return record, surface
 
 
 def _surface_at_start(root: Path) -> Measured:
-    return _surface(root, (0,))
+    record, surface = _surface(root)
+    found = start_of_figure1(record, surface, figure1())
+    rows = figure1_rows(record, surface, figure1(), "equal", (0,))
+    return (found,), "below the top colour", tuple(rows), record.provenance
 
 
 def _surface_trained(root: Path) -> Measured:
-    return _surface(root, (50, 100))
+    record, surface = _surface(root)
+    found = rates_of_figure1(record, surface, figure1())
+    rows = figure1_rows(record, surface, figure1(), found[0].settings, figure1().steps[1:])
+    return found, f"N ≥ {ENOUGH_UNITS}, below the top colour", tuple(rows), record.provenance
 
 
 def _mlp_at_start(root: Path) -> Measured:
     record = _load(root, published_mlp.Record, "published_mlp")
     if not published_mlp.is_papers(record):
         raise _other("published_mlp", "the paper's images and networks")
-    return curves.mlp_hypotheses(record), curves.mlp_start_rows(record), record.provenance
+    return curves.mlp_hypotheses(record), "all widths", curves.mlp_start_rows(record), record.provenance
 
 
 def _mlp_trained(root: Path) -> Measured:
@@ -129,7 +137,8 @@ def _mlp_trained(root: Path) -> Measured:
     if not curves.mlp_trainings_are_papers(record):
         raise _other("nonlinear_networks", "the paper's images, loss and networks")
     found = curves.mlp_rates(record)
-    return found, curves.mlp_training_rows(record, found[0].settings), record.provenance
+    rows = curves.mlp_training_rows(record, found[0].settings)
+    return found, "change to t = 50 and to the end", rows, record.provenance
 
 
 def _cnn(root: Path) -> tuple[convolutional_networks.Record, tuple[Hypothesis, ...]]:
@@ -142,13 +151,13 @@ def _cnn(root: Path) -> tuple[convolutional_networks.Record, tuple[Hypothesis, .
 def _cnn_at_start(root: Path) -> Measured:
     record, found = _cnn(root)
     rows = curves.rows_of(convolutional_networks.comparison(record), (found[0].settings,))
-    return found, rows, record.provenance
+    return found, "the narrowest network", rows, record.provenance
 
 
 def _cnn_trained(root: Path) -> Measured:
     record, found = _cnn(root)
     rows = curves.rows_of(convolutional_networks.comparison(record), (f"{found[0].settings}, trained",))
-    return (), tuple(row for row in rows if row.step), record.provenance
+    return (), "", tuple(row for row in rows if row.step), record.provenance
 
 
 def _transformer(root: Path) -> transformers.Record:
@@ -163,14 +172,14 @@ def _transformer_at_start(root: Path) -> Measured:
     found = [Hypothesis(name, agreed) for name, agreed in figure_agreements(record).items()]
     found.sort(key=lambda one: one.agreement.per_value)
     rows = curves.rows_of(transformers.comparison(record), (f"certified; {found[0].settings}",))
-    return tuple(found), rows, record.provenance
+    return tuple(found), "N ≤ 128", rows, record.provenance
 
 
 def _transformer_trained(root: Path) -> Measured:
     record = _transformer(root)
     protocol = f"certified, trained; {transformers.layer_list(record.settings.identity_layer)}"
     rows = curves.rows_of(transformers.comparison(record), (protocol,))
-    return (), tuple(row for row in rows if row.step), record.provenance
+    return (), "", tuple(row for row in rows if row.step), record.provenance
 
 
 #: How each figure's parts are measured: before the first update, and over training.
