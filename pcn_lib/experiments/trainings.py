@@ -119,6 +119,8 @@ class KnownAtStart:
 
 
 Kind = TypeVar("Kind", bound=Curves)
+#: A problem; the table asks nothing of it.
+One = TypeVar("One")
 
 
 def trained(problems: Problems, optimiser: Optimiser, schedule: Schedule, kind: type[Kind] = Curves) -> Kind:
@@ -184,10 +186,10 @@ def _curves(history: History, problem: Problem, kind: type[Kind] = Curves) -> Ki
     return kind(**{name: np.asarray(values)[None, None] for name, values in (quantities | probed).items()})
 
 
-def _table(measure: Callable[[Problem], Kind], problems: Problems) -> Kind:
+def _table(measure: Callable[[One], Kind], problems: Sequence[Sequence[One]]) -> Kind:
     """Every problem measured: [seeds, networks]."""
 
-    def of_network(seeds: Sequence[Problem]) -> Kind:
+    def of_network(seeds: Sequence[One]) -> Kind:
         return joined([measure(problem) for problem in seeds], axis=0)
 
     columns = list(zip(*problems, strict=True))

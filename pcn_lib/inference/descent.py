@@ -17,7 +17,7 @@ from pcn_lib.numerics import tree_norm, tree_subtract
 class ActivityDescent:
     """A fixed number of Optax steps on the activities, z <- z - update(dF/dz), from the feedforward pass.
 
-    ``ActivityDescent(optax.sgd(0.3), steps)`` is the published protocol; momentum and Adam are other
+    ``ActivityDescent(optax.sgd(0.3), steps)`` is the protocol of the authors' script; momentum and Adam are other
     Optax values.  It stops by count, whatever the residual: the certificate says what that reached.
     The gradient is that of each sample's own energy, not of the batch mean.
 

@@ -22,7 +22,7 @@ from pcn_lib.results import provenance
 
 SMALL = Settings(
     widths=(2, 16), wide=(64,), published=(16,), counts=(20, PUBLISHED_STEPS), enlarged=(1, 2), enlarged_width=2,
-    linear=(2,), draws=4, samples=3, steps=2,
+    linear=(2,), draws=4, samples=3, steps=2, large_widths=(2, 16),
 )  # fmt: skip
 
 
@@ -166,6 +166,7 @@ def test_each_draw_of_large_images_has_its_own_images_and_weights_and_the_author
 
     def measured(problem, widths, draws, solvers, training):
         made.update({draw: problem(2, draw) for draw in range(draws)})
+        return large_of()
 
     monkeypatch.setattr(study, "measure_large", measured)
     settings = replace(SMALL, large=3, large_draws=2, large_samples=5)
