@@ -146,8 +146,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     # Three decimals, or as many as the scatter needs.
     digits = min(max(3, math.ceil(-math.log10(row.scatter))), 6) if row.scatter > 0 else 3
     scatter = "" if math.isnan(row.scatter) else f" ± {row.scatter:.{digits}f}"
-    # Adding zero takes the sign from what is rounded to zero.
-    apart = f"{round(row.deviation, 1) + 0.0:+.1f}" if math.isfinite(row.deviation) else "–"
+    apart = f"{row.deviation:+.1f}" if math.isfinite(row.deviation) else "–"
+    apart = apart[1:] if apart in ("+0.0", "-0.0") else apart
     cells = (row.network, str(row.step), read, f"{row.mean:.{digits}f}{scatter}", str(row.draws), apart)
     return (*map(with_minus_signs, cells), VERDICTS[row.reproduced])
 

@@ -41,16 +41,6 @@ def start_of(widths: tuple[int, ...], angles: np.ndarray | None = None) -> Curve
     return replace(Curves(**many), one_minus_cosine=np.asarray(angles)[..., None])
 
 
-def start_of(widths: tuple[int, ...], angles: np.ndarray | None = None) -> Curves:
-    """The first step of such trainings; ``angles`` for 1 - cos, axes [draws, widths]."""
-    probed = curves_of(widths).first
-    made = Curves(*(getattr(probed, field.name) for field in fields(Curves)))
-    if angles is None:
-        return made
-    many = {f.name: np.repeat(getattr(made, f.name), len(angles), axis=0) for f in fields(Curves)}
-    return replace(Curves(**many), one_minus_cosine=np.asarray(angles)[..., None])
-
-
 def curves_of(widths: tuple[int, ...], **changed: np.ndarray) -> ProbedCurves:
     """Trainings just as theory has them before the first update; axes [1, widths, 3]."""
     ones, N = np.ones((1, len(widths), 3)), np.array(widths)[None, :, None]
@@ -105,7 +95,6 @@ def test_what_theory_predicts_passes_every_claim(ideal: Record):
     [
         ("trained", "converged", 0, {"certified equilibria"}),
         ("other_list", "converged", 0, {"certified equilibria"}),
-        ("other_list", "converged", 0, {"certified equilibria"}),
         ("trained", "displacement", 1.3, {"how far activities move"}),
         ("learning", "inference_steps", 0, {"a weaker contraction costs steps"}),
         ("variants", "contraction", 1e-3, {"layer norm undoes the contraction"}),
@@ -136,7 +125,11 @@ FIGURE = {"Figure 4c before the first update", "Figure 4c, the widest"}
 def test_published_values_are_claimed_of_the_published_network_and_text_only(ideal: Record, figure: Record):
     names = {claim.name for claim in claims.claims(figure)}
     assert names >= FIGURE and not FIGURE & failing(figure)
-    for other in (ideal, replace(figure, data_set="play"), replace(figure, settings=replace(figure.settings, blocks=2))):
+    for other in (
+        ideal,
+        replace(figure, data_set="play"),
+        replace(figure, settings=replace(figure.settings, blocks=2)),
+    ):
         assert not FIGURE & {claim.name for claim in claims.claims(other)} and study.comparison(other) == ()
 
 
