@@ -9,12 +9,12 @@ from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from pcn_lib.book.published_parts import FIGURES, STEMS, Missing, Part, parts
+from pcn_lib.book.published_parts import FIGURES, START, STEMS, Missing, Part, parts
 from pcn_lib.book.tables import plain, table
 from pcn_lib.experiments import published_curves as curves
 from pcn_lib.experiments.published_figures import REPRODUCED, Hypothesis, Row
 from pcn_lib.results.recorded import FOLDER
-from pcn_lib.tables import with_minus_signs
+from pcn_lib.tables import NO_BREAK, with_minus_signs
 
 #: Hypotheses as the page writes them; others stand for themselves.
 WORDS = {
@@ -25,6 +25,8 @@ WORDS = {
     curves.RATES[0]: r"PC and BP at $\eta / \sqrt{N L}$",
     curves.RATES[1]: r"PC at $\eta / \sqrt{N L}$, BP at $\eta / \sqrt{N}$",
 }
+#: How images are prepared, as the page writes it.
+IMAGES = {"authors": "the authors' images", "standardised": "standardised images"}
 VERDICTS = {True: "reproduced", False: "**not reproduced**", None: "not decided"}
 
 
@@ -73,14 +75,16 @@ def numbers(found: list[Part | Missing]) -> str:
 def settings(found: list[Part | Missing]) -> str:
     """Every hypothesis about the settings of these figures, the nearest of each part first and in bold."""
     header = ("figure", "settings", "values", "χ² per value (usual)", "largest", "distance", "as normal")
-    rows, sentences = [], []
+    rows: list[tuple[str, ...]] = []
+    missing: list[tuple[str, str]] = []
     for part in found:
         if isinstance(part, Missing):
-            sentences += [f"*{part.figure}, {part.stage}:* {part.sentence}", ""]
+            missing.append((part.figure, part.stage))
             continue
-        named = [(f"{part.figure}, {part.stage}", words(one), *_agreed(part, one)) for one in part.hypotheses]
+        named = [(_short(part), words(one), *_agreed(part, one)) for one in part.hypotheses]
         rows += [tuple(f"**{cell}**" for cell in row) for row in named[:1]] + named[1:]
-    return "\n".join([*(table(header, rows) if rows else ()), "", *sentences])
+    without = f"No run to hold against: {'; '.join(_absent(missing))}." if missing else ""
+    return "\n".join([*(table(header, rows) if rows else ()), "", without])
 
 
 def totals(found: list[Part | Missing]) -> str:
@@ -88,9 +92,9 @@ def totals(found: list[Part | Missing]) -> str:
     header = ("figure", "numbers", "reproduced", "not reproduced", "not decided", "under these settings")
     rows = []
     for part in found:
-        name = f"{part.figure}, {part.stage}"
+        name = _short(part)
         if isinstance(part, Missing):
-            rows.append((name, "–", "–", "–", "–", part.sentence))
+            rows.append((name, "–", "–", "–", "–", "no run to hold it against"))
         else:
             made = (str(_count(part.rows, verdict)) for verdict in (True, False, None))
             rows.append((name, str(len(part.rows)), *made, _nearest(part)))
@@ -125,7 +129,15 @@ SHOWN = {"numbers": numbers, "settings": settings, "totals": totals, "sentence":
 
 def words(one: Hypothesis) -> str:
     """A hypothesis as the page writes it."""
-    return WORDS.get(one.settings, plain(one.settings))
+    if one.settings in WORDS:
+        return WORDS[one.settings]
+    *others, last = one.settings.split(", ")
+    return plain(", ".join([*others, IMAGES.get(last, last)]))
+
+
+def _short(part: Part | Missing) -> str:
+    """The part's name in a narrow column, in one line."""
+    return f"{part.figure}, $t {'=' if part.stage == START else '>'} 0$".replace(" ", NO_BREAK, 2)
 
 
 def _nearest(part: Part) -> str:

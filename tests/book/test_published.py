@@ -93,13 +93,13 @@ def test_what_deviates_is_not_reproduced_and_counted_so(book: Project):
     assert "Figure 4a before the first update, 5 of 6. Not compared yet: Figure 4a over training." in told
     line = next(line for line in published.numbers(found).splitlines() if line.startswith("| N = 8 "))
     assert line.endswith("| **not reproduced** |") and "| −" in line
-    assert "| Figure 4a, before the first update | 6 | 5 | 1 | 0 |" in published.totals(found)
+    assert "Figure\N{NO-BREAK SPACE}4a,\N{NO-BREAK SPACE}$t = 0$ | 6 | 5 | 1 | 0 |" in published.totals(found)
 
 
 def test_settings_are_sorted_by_how_near_they_come_and_the_nearest_is_bold(book: Project):
     keep(book, surfaces_record({"both faster": 0.0, "equal": 0.03, "BP faster": 0.06}), "width_depth_surfaces")
     lines = published.settings(list(parts(book.root, "1"))).splitlines()
-    training = [line for line in lines if "Figure 1, over training" in line]
+    training = [line for line in lines if "$t > 0$" in line]
     assert r"**PC and BP at $\eta / \sqrt{N}$**" in training[0] and len(training) == 4
     assert r"| PC and BP at $\eta / \sqrt{N L}$ |" in training[1]
     numbers = published.numbers(list(parts(book.root, "1")))
