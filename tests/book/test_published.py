@@ -14,7 +14,7 @@ from pcn_lib.book.published_parts import Missing, parts
 from pcn_lib.experiments.published_curves import RATES
 from pcn_lib.results import save
 from pcn_lib.results.recorded import FOLDER
-from tests.published import rated_record, start_record, surfaces_record
+from tests.published import cnn_record, rated_record, start_record, surfaces_record, transformer_record
 
 PAGE = """\
 # Numbers
@@ -104,6 +104,28 @@ def test_settings_are_sorted_by_how_near_they_come_and_the_nearest_is_bold(book:
     assert r"| PC and BP at $\eta / \sqrt{N L}$ |" in training[1]
     numbers = published.numbers(list(parts(book.root, "1")))
     assert "Published: the mean of 3 runs." in numbers and "| ≥ 0.995 |" in numbers
+
+
+def test_transformers_are_shown_under_the_list_of_layers_that_fits_and_their_trainings_beside(book: Project):
+    keep(book, transformer_record(), "transformers")
+    start, training = parts(book.root, "4c")
+    assert [one.settings for one in start.hypotheses] == ["embedding, blocks", "embedding, blocks, identity"]
+    assert [row.network for row in start.rows] == ["N = 8", "N = 16", "N = 64", "N = 256"]
+    assert all(row.reproduced and row.draws == 6 for row in start.rows)
+    # N = 8 vanishes under the legend after t = 55.
+    wanted = [("N = 8", 25), ("N = 8", 50), *(("N = 64", t) for t in (25, 50, 75, 98))]
+    assert [(row.network, row.step) for row in training.rows] == wanted
+    assert all(row.reproduced and row.draws == 3 for row in training.rows)
+
+
+def test_the_cnn_is_shown_under_the_protocol_that_fits_and_one_training_decides_nothing(book: Project):
+    keep(book, cnn_record(), "convolutional_networks")
+    start, training = parts(book.root, "4b")
+    assert [one.settings for one in start.hypotheses] == ["200 steps", "certified"]
+    # Of wide networks only the band can be read in which they lie.
+    shown = [(row.network, row.published, row.reading_error, row.reproduced) for row in start.rows]
+    assert shown == [("2 channels", -0.19, 0.003, True), ("16 channels", 0.985, pytest.approx(0.015), True)]
+    assert [(row.step, row.reproduced) for row in training.rows] == [(50, None), (75, None), (98, None)]
 
 
 def test_numbers_with_too_few_draws_are_neither_reproduced_nor_not(book: Project):
