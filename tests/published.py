@@ -96,7 +96,8 @@ def transformer_record() -> transformers.Record:
     rows = np.array([np.interp(steps, curves[width].steps, curves[width].cosine) for width in settings.widths])
     trained = replace(trained, one_minus_cosine=1 - rows - SCATTER * np.array([-1, 0, 1])[:, None, None])
     one = text_tests.curves_of((8,))
-    parts = (trained, start, other, np.ones((3, 2)), one, one, text_tests.start_of((8,)), None)
+    stopped = Trainings(*(getattr(one, field.name) for field in fields(Trainings)))
+    parts = (trained, start, other, np.ones((3, 2)), one, one, stopped, None)
     return transformers.Record(settings, made, "tinyshakespeare", 5, *parts)
 
 
