@@ -1,7 +1,7 @@
 """The page of the paper's published numbers is filled from the records that are kept with the book."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -118,6 +118,16 @@ def test_transformers_are_shown_under_the_list_of_layers_that_fits_and_their_tra
     assert all(row.reproduced and row.draws == 3 for row in training.rows)
 
 
+def test_the_list_of_layers_that_fits_is_found_whichever_it_is(book: Project):
+    record = transformer_record()
+    settings = replace(record.settings, wide=(16,), other_list=(8, 16, 64), identity_layer=True)
+    start = replace(record.start, **{f.name: getattr(record.start, f.name)[:, [0, 1, 2]] for f in fields(record.start)})
+    swapped = replace(record, settings=settings, start=record.other_list, other_list=start)
+    keep(book, swapped, "transformers")
+    part = parts(book.root, "4c")[0]
+    assert part.hypotheses[0].settings == "embedding, blocks" and all(row.reproduced for row in part.rows)
+
+
 def test_the_cnn_is_shown_under_the_protocol_that_fits_and_one_training_decides_nothing(book: Project):
     keep(book, cnn_record(), "convolutional_networks")
     start, training = parts(book.root, "4b")
@@ -126,6 +136,7 @@ def test_the_cnn_is_shown_under_the_protocol_that_fits_and_one_training_decides_
     shown = [(row.network, row.published, row.reading_error, row.reproduced) for row in start.rows]
     assert shown == [("2 channels", -0.19, 0.003, True), ("16 channels", 0.985, pytest.approx(0.015), True)]
     assert [(row.step, row.reproduced) for row in training.rows] == [(50, None), (75, None), (98, None)]
+    assert [row.mean for row in training.rows] == pytest.approx([0.5] * 3)  # the script's, not the equilibrium's
 
 
 def test_numbers_with_too_few_draws_are_neither_reproduced_nor_not(book: Project):
