@@ -144,7 +144,7 @@ class Settings(BothProtocols):
 
 PUBLISHED_WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 PRESETS = {
-    "smoke": Settings(samples=4, own_samples=4),
+    "smoke": Settings(wide=(64,), samples=4, own_samples=4),
     "quick": Settings(),
     "full": Settings(
         data_set="tinyshakespeare", widths=(8, 16, 32, 64), wide=(128, 256, 512), other_list=(8, 16, 32, 64, 128),

@@ -99,6 +99,7 @@ PRESETS = {
         widths=(2, 8, 32, 128, 512, 2048),
         depths=(2, 4, 8, 16, 32),
         seeds=16,
+        trained=128,
     ),
     "paper": Settings(
         data_sets=("cifar10", "fashion_mnist"),

@@ -1,4 +1,4 @@
-"""Gradient descent on the activities: inference as it is usually published."""
+"""Gradient descent on the activities: inference by a number of steps fixed in advance."""
 
 from dataclasses import dataclass
 
