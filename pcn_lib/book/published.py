@@ -161,7 +161,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     apart = f"{row.deviation:+.1f}" if math.isfinite(row.deviation) else "–"
     apart = apart[1:] if apart in ("+0.0", "-0.0") else apart
     cells = (row.network, str(row.step), read, f"{row.mean:.{digits}f}{scatter}", str(row.draws), apart)
-    return (*map(with_minus_signs, cells), VERDICTS[row.reproduced])
+    cells = tuple(with_minus_signs(cell).replace(" ", NO_BREAK) for cell in cells)
+    return (*cells, VERDICTS[row.reproduced])
 
 
 def _agreed(part: Part, one: Hypothesis) -> tuple[str, ...]:
