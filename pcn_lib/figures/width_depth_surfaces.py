@@ -1,6 +1,7 @@
 """Pictures of surfaces over width and depth: heat maps with the predicted contours, and lines at their rates."""
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -49,13 +50,16 @@ def heat(record: Record, surface: Surface) -> Picture:
 
 
 def _write(axes: Axes, grid: np.ndarray, norm: Normalize) -> None:
-    """Each cell's number low on it, clear of contours, dark on light colours; networks not trained stay grey."""
+    """Each cell's number low on it, dark on light colours; networks not trained stay grey."""
     axes.set_facecolor("#e4e4e4")
     for (i, j), value in np.ndenumerate(grid):
         if np.isnan(value):
             continue
         shade = "black" if norm(value) > 0.6 else "white"
-        axes.text(j + 0.5, i + 0.22, f"{value:.2g}", ha="center", va="center", fontsize=8, color=shade)
+        # On a patch of the cell's own colour, so that no contour strikes through it.
+        patch = dict(boxstyle="square,pad=0.1", facecolor=colormaps["viridis"](norm(value)), edgecolor="none")
+        axes.text(j + 0.5, i + 0.22, f"{value:.2g}", ha="center", va="center", fontsize=8, color=shade,
+                  bbox=patch, zorder=4)  # fmt: skip
 
 
 def _contours(axes: Axes, record: Record, surface: Surface) -> None:
