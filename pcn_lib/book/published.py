@@ -38,7 +38,7 @@ class Published(SphinxDirective):
     """
 
     optional_arguments = 1
-    option_spec = {"show": lambda given: directives.choice(given, tuple(SHOWN))}
+    option_spec = {"show": lambda given: directives.choice(given, ("numbers", "settings", "totals", "sentence"))}
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.env.srcdir)
@@ -90,7 +90,7 @@ def settings(found: list[Part | Missing]) -> str:
 def totals(found: list[Part | Missing]) -> str:
     """How many numbers of each part are reproduced."""
     header = ("figure", "numbers", "reproduced", "not reproduced", "not decided", "under these settings")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for part in found:
         name = _short(part)
         if isinstance(part, Missing):
@@ -160,8 +160,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     scatter = "" if math.isnan(row.scatter) else f" ± {row.scatter:.{digits}f}"
     apart = f"{row.deviation:+.1f}" if math.isfinite(row.deviation) else "–"
     apart = apart[1:] if apart in ("+0.0", "-0.0") else apart
-    cells = (row.network, str(row.step), read, f"{row.mean:.{digits}f}{scatter}", str(row.draws), apart)
-    cells = tuple(with_minus_signs(cell).replace(" ", NO_BREAK) for cell in cells)
+    texts = (row.network, str(row.step), read, f"{row.mean:.{digits}f}{scatter}", str(row.draws), apart)
+    cells = (with_minus_signs(text).replace(" ", NO_BREAK) for text in texts)
     return (*cells, VERDICTS[row.reproduced])
 
 

@@ -10,15 +10,8 @@ from pcn_lib.data import figure1
 from pcn_lib.experiments import convolutional_networks, nonlinear_networks, published_mlp, transformers
 from pcn_lib.experiments import published_curves as curves
 from pcn_lib.experiments import width_depth_surfaces as surfaces
-from pcn_lib.experiments.published_figures import (
-    ENOUGH_UNITS,
-    Hypothesis,
-    Row,
-    figure1_rows,
-    of_paper,
-    rates_of_figure1,
-    start_of_figure1,
-)
+from pcn_lib.experiments.published_figures import Hypothesis, Row, figure1_rows
+from pcn_lib.experiments.published_surfaces import FITS, FITS_FROM, Answer, answer, fits
 from pcn_lib.results import Provenance, ResultError, load
 from pcn_lib.results.recorded import FOLDER
 
@@ -103,26 +96,26 @@ def _other(stem: str, needed: str) -> NotRecorded:
 Measured = tuple[tuple[Hypothesis, ...], str, tuple[Row, ...], Provenance]
 
 
-def _surface(root: Path) -> tuple[surfaces.Record, surfaces.Surface]:
-    record = _load(root, surfaces.Record, "width_depth_surfaces")
-    surface = of_paper([record])
-    if surface is None or not set(figure1().steps) <= set(record.settings.snapshots):
-        raise _other("width_depth_surfaces", "the paper's images, batches enough and the published steps")
-    return record, surface
+def _answer(root: Path) -> Answer:
+    found = answer([_load(root, surfaces.Record, "width_depth_surfaces")], figure1())
+    if found is None:
+        raise _other("width_depth_surfaces", "the paper's images and networks, trained, and batches enough")
+    return found
 
 
 def _surface_at_start(root: Path) -> Measured:
-    record, surface = _surface(root)
-    found = start_of_figure1(record, surface, figure1())
-    rows = figure1_rows(record, surface, figure1(), "equal", (0,))
-    return (found,), "below the top colour", tuple(rows), record.provenance
+    found = _answer(root)
+    known = Hypothesis("squared error, equilibrium, authors", found.start().agreement)
+    rows = figure1_rows(found.record, found.surface, found.paper, FITS, found.paper.steps[:1])
+    return (known,), "below the top colour", tuple(rows), found.record.provenance
 
 
 def _surface_trained(root: Path) -> Measured:
-    record, surface = _surface(root)
-    found = rates_of_figure1(record, surface, figure1())
-    rows = figure1_rows(record, surface, figure1(), found[0].settings, figure1().steps[1:])
-    return found, f"N ≥ {ENOUGH_UNITS}, below the top colour", tuple(rows), record.provenance
+    found = _answer(root)
+    pairs = [Hypothesis(pair, cells.agreement) for pair, cells in fits(found).items()]
+    pairs.sort(key=lambda one: one.agreement.per_value)
+    rows = figure1_rows(found.record, found.surface, found.paper, pairs[0].settings, found.paper.steps[1:])
+    return tuple(pairs), f"N ≥ {FITS_FROM}, below the top colour", tuple(rows), found.record.provenance
 
 
 def _mlp_at_start(root: Path) -> Measured:

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float
 
 from pcn_lib.data.published import FIGURE1_ERROR, FIGURE1_TOP, Figure1
-from pcn_lib.experiments.paired_trainings import PAIRS
 from pcn_lib.experiments.width_depth_surfaces import Record as Surfaces
 from pcn_lib.experiments.width_depth_surfaces import Surface
 from pcn_lib.statistics import Agreement, agreement, stand_ins
@@ -19,8 +18,6 @@ FIGURE1_RUNS = 3
 ENOUGH_BATCHES = 8
 #: Standard deviations within which a published number is reproduced.
 REPRODUCED = 2.5
-#: Units of a layer from which learning rates are told apart.
-ENOUGH_UNITS = 8
 #: Draws from which there is a scatter to say so by: as many as the paper's own means have.
 ENOUGH_DRAWS = 3
 
@@ -176,29 +173,6 @@ def trends(cells: Cells) -> tuple[float, float]:
     chance = slopes(stand_ins(cells.draws, runs=FIGURE1_RUNS, error=FIGURE1_ERROR)).std(axis=1)
     by_width, by_depth = slopes(cells.agreement.deviations) / chance
     return float(by_width), float(by_depth)
-
-
-def start_of_figure1(record: Surfaces, surface: Surface, paper: Figure1) -> Hypothesis:
-    """The settings of a surface held against the published cosines before the first update, which know no rates."""
-    found = figure1_cells(record, surface, paper, "equal", (0,)).agreement
-    return Hypothesis("squared error, equilibrium, authors", found)
-
-
-def rates_of_figure1(record: Surfaces, surface: Surface, paper: Figure1) -> tuple[Hypothesis, ...]:
-    """Each pair of learning rates held against the published cosines after the first update, the nearest first.
-
-    Networks narrower than :data:`ENOUGH_UNITS` scatter far and not as a normal deviation does; they are left out.
-
-    Args:
-        record: whose sizes these are.
-        surface: one of its surfaces.
-        paper: the published numbers.
-    """
-    steps = tuple(t for t in paper.steps if t)
-    found = [
-        Hypothesis(pair, figure1_cells(record, surface, paper, pair, steps, ENOUGH_UNITS).agreement) for pair in PAIRS
-    ]
-    return tuple(sorted(found, key=lambda one: one.agreement.per_value))
 
 
 def figure1_rows(record: Surfaces, surface: Surface, paper: Figure1, pair: str, steps: tuple[int, ...]) -> list[Row]:

@@ -11,6 +11,8 @@ from pcn_lib.book import published
 from pcn_lib.book.build import build_book
 from pcn_lib.book.project import BookError, Project
 from pcn_lib.book.published_parts import Missing, parts
+from pcn_lib.data import figure1
+from pcn_lib.data.published import FIGURE1_TOP
 from pcn_lib.experiments.published_curves import RATES
 from pcn_lib.results import save
 from pcn_lib.results.recorded import FOLDER
@@ -103,7 +105,13 @@ def test_what_deviates_is_not_reproduced_and_counted_so(book: Project):
 
 def test_settings_are_sorted_by_how_near_they_come_and_the_nearest_is_bold(book: Project):
     keep(book, surfaces_record({"both faster": 0.0, "equal": 0.03, "BP faster": 0.06}), "width_depth_surfaces")
-    lines = published.settings(list(parts(book.root, "1"))).splitlines()
+    start, trained = parts(book.root, "1")
+    paper = figure1()
+    known = (paper.cosine[1:, :, 1:] < FIGURE1_TOP) & (np.array(paper.widths[1:]) <= 512)
+    assert trained.hypotheses[0].agreement.mean.size == known.sum()  # all but N = 2
+    assert start.hypotheses[0].agreement.mean.size == (paper.cosine[0] < FIGURE1_TOP).sum()
+    assert [one.settings for one in trained.hypotheses[:3]] == ["both faster", "equal", "BP faster"]
+    lines = published.settings([start, trained]).splitlines()
     training = [line for line in lines if "$t > 0$" in line]
     assert r"**PC and BP at $\eta / \sqrt{N}$**" in training[0] and len(training) == 4
     assert r"| PC and BP at $\eta / \sqrt{N L}$ |" in training[1]

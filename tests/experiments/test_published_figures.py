@@ -10,8 +10,7 @@ from pcn_lib.data import figure1, figure4
 from pcn_lib.data.published import FIGURE1_ERROR, FIGURE1_TOP, FIGURE4_ERROR
 from pcn_lib.experiments import published_curves as curves
 from pcn_lib.experiments.comparison import Compared
-from pcn_lib.experiments.paired_trainings import PAIRS
-from pcn_lib.experiments.published_figures import figure1_rows, of_paper, rates_of_figure1, row_of, start_of_figure1
+from pcn_lib.experiments.published_figures import figure1_rows, of_paper, row_of
 from tests.published import rated_record, start_record, surfaces_record
 
 PLACE = ("Figure 0", "N = 1", 0)
@@ -75,17 +74,6 @@ def test_figure_1_has_a_row_for_every_cell_that_both_have():
         for (i, j, k), _ in np.ndenumerate(paper.cosine)
         if i == 0 or paper.widths[k] <= record.settings.trained
     )
-
-
-def test_the_rates_that_made_the_values_come_first_and_the_start_knows_no_rates():
-    paper, record = figure1(), surfaces_record(misplaced={"both faster": 0.0, "equal": 0.03, "BP faster": 0.06})
-    found = rates_of_figure1(record, of_paper([record]), paper)
-    assert [one.settings for one in found[:3]] == ["both faster", "equal", "BP faster"] and len(found) == len(PAIRS)
-    assert found[0].agreement.per_value < found[1].agreement.per_value < found[2].agreement.per_value
-    known = (paper.cosine[1:, :, 1:] < FIGURE1_TOP) & (np.array(paper.widths[1:]) <= record.settings.trained)
-    assert found[0].agreement.mean.size == known.sum()  # all but N = 2
-    start = start_of_figure1(record, of_paper([record]), paper).agreement
-    assert start.mean.size == (paper.cosine[0] < FIGURE1_TOP).sum() and start.per_value < 2
 
 
 def test_a_record_of_other_images_is_not_held_against_the_paper():
