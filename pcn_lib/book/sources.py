@@ -5,7 +5,7 @@ from functools import partial
 
 from pcn_lib.book.notebooks import Notebook, code_cells
 from pcn_lib.book.records import RunRecord
-from pcn_lib.figures.picture import with_source
+from pcn_lib.study.picture import with_source
 
 
 def with_sources(notebook: Notebook, record: RunRecord) -> Notebook:

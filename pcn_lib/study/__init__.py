@@ -1,0 +1,45 @@
+"""What chapters are made with: a measurement over named sizes, its record, claims about it and pictures of it.
+
+The names that need xarray are loaded when they are first used, so that what needs none of it (claims, pictures)
+works without it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pcn_lib.study.claim import Claim, Relation, at_least, at_most, close, fails_outside
+from pcn_lib.study.picture import Picture, caption
+from pcn_lib.study.rate import rate, slope
+from pcn_lib.study.report import ClaimFailed, Report, report
+from pcn_lib.study.sizes import SettingsError, Sizes, choose
+from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, width_colours
+
+if TYPE_CHECKING:
+    from pcn_lib.study.measuring import PointFailed, grid
+    from pcn_lib.study.records import ResultError, keep, load, provenance_of, recorded, save
+
+#: Where the names are that need xarray.
+LABELLED = dict.fromkeys(("PointFailed", "grid"), "measuring") | dict.fromkeys(
+    ("ResultError", "keep", "load", "provenance_of", "recorded", "save"), "records"
+)
+
+__all__ = [
+    "Claim", "ClaimFailed", "Picture", "PointFailed", "Relation", "Report", "ResultError", "SettingsError", "Sizes",
+    "at_least", "at_most", "axes_grid", "caption", "choose", "close", "fails_outside", "grid", "keep", "load",
+    "plot_seeds", "plot_theory", "provenance_of", "rate", "recorded", "report", "save", "slope", "styled",
+    "width_colours",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LABELLED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{LABELLED[name]}"), name)
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("xarray", "h5netcdf", "h5py"):
+            raise
+        raise ImportError(
+            f"The Python package '{missing.name}' is not installed, which labelled records need: "
+            "install the study extra with `pip install 'pcn-lib[study]'`."
+        ) from missing
