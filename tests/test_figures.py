@@ -13,11 +13,11 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
-from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, plotted, styled, width_colours
-from pcn_lib.figures.picture import with_source
-from pcn_lib.figures.table import Table
-from pcn_lib.figures.turntable import VIEWS, Turntable
 from pcn_lib.results import provenance
+from pcn_lib.study import Picture, axes_grid, caption, plot_seeds, plot_theory, plotted, styled, width_colours
+from pcn_lib.study.picture import with_source
+from pcn_lib.study.table import Table
+from pcn_lib.study.turntable import VIEWS, Turntable
 from pcn_lib.tables import NO_BREAK
 
 
@@ -231,7 +231,8 @@ def test_a_turntables_views_differ_and_its_drawing_is_the_first_of_them():
 
 
 def test_the_numbers_of_a_surface_are_those_of_its_marks():
-    rows = list(csv.reader(turntable().data.splitlines()[1:]))
+    lines = turntable().data.splitlines()
+    rows = list(csv.reader(line for line in lines if not line.startswith("#")))
     assert rows[1:] == [["1", "measured", "point", "1", "3", "5"], ["1", "measured", "point", "2", "4", "6"]]
     assert json.loads(plotted.places(turntable().figure)) == [None]
 

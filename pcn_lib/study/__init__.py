@@ -7,27 +7,33 @@ works without it.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pcn_lib.results.provenance import Provenance
+from pcn_lib.results.records import ResultError, provenance_of
 from pcn_lib.study.claim import Claim, Relation, at_least, at_most, close, fails_outside
+from pcn_lib.study.drawing import draw, draw_by, draw_theory, heat_map, published, size_axis
 from pcn_lib.study.picture import Picture, caption
 from pcn_lib.study.rate import rate, slope
 from pcn_lib.study.report import ClaimFailed, Report, report
 from pcn_lib.study.sizes import SettingsError, Sizes, choose
 from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, width_colours
+from pcn_lib.study.table import Table, listed
+from pcn_lib.study.turntable import Turntable
 
 if TYPE_CHECKING:
     from pcn_lib.study.measuring import PointFailed, grid
-    from pcn_lib.study.records import ResultError, keep, load, provenance_of, recorded, save
+    from pcn_lib.study.records import keep, load, recorded, save
 
 #: Where the names are that need xarray.
 LABELLED = dict.fromkeys(("PointFailed", "grid"), "measuring") | dict.fromkeys(
-    ("ResultError", "keep", "load", "provenance_of", "recorded", "save"), "records"
+    ("keep", "load", "recorded", "save"), "records"
 )
 
 __all__ = [
-    "Claim", "ClaimFailed", "Picture", "PointFailed", "Relation", "Report", "ResultError", "SettingsError", "Sizes",
-    "at_least", "at_most", "axes_grid", "caption", "choose", "close", "fails_outside", "grid", "keep", "load",
-    "plot_seeds", "plot_theory", "provenance_of", "rate", "recorded", "report", "save", "slope", "styled",
-    "width_colours",
+    "Claim", "ClaimFailed", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
+    "SettingsError", "Sizes", "Table", "Turntable", "at_least", "at_most", "axes_grid", "caption", "choose",
+    "close", "draw", "draw_by", "draw_theory", "fails_outside", "grid", "heat_map", "keep", "listed", "load",
+    "plot_seeds", "plot_theory", "provenance_of", "published", "rate", "recorded", "report", "save", "size_axis",
+    "slope", "styled", "width_colours",
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from pcn_lib.files import write_atomically
+from pcn_lib.results.records import provenance_of
 from pcn_lib.study import plotted
 from pcn_lib.study.style import styled
 
@@ -38,7 +39,7 @@ class Picture:
         figure: the finished matplotlib figure.
         caption: what is seen, with data set, sizes and device (see :func:`caption`).
         alt: the same for who cannot see it: axes, and what the lines do.
-        records: whose numbers are drawn, each with a ``provenance`` that is named beneath; None stands for no record.
+        records: whose numbers are drawn, whose provenance is named beneath; None stands for no record.
         svg: the drawing.
 
     Raises:
@@ -82,8 +83,9 @@ class Picture:
 
     @property
     def data(self) -> str:
-        """The numbers that the figure shows, as CSV."""
-        return plotted.table(self.figure)
+        """The numbers that the figure shows, as CSV that says what they are and how they came about."""
+        about = [plotted.plain(self.caption), *(f"record: {origin}" for _, origin in self._made())]
+        return plotted.table(self.figure, about)
 
     @property
     def shown(self) -> str:
@@ -110,9 +112,13 @@ class Picture:
 
     def _origins(self) -> str:
         """A line for each record drawn; without any, an empty one, which only a page can fill."""
-        made = [record.provenance for record in self.records if record is not None]
-        lines = [(one.date, html.escape(one.origin)) for one in made] or [("", "")]
+        lines = [(date, html.escape(origin)) for date, origin in self._made()] or [("", "")]
         return "".join(f'<span data-made="{date}" style="display:block">{words}</span>' for date, words in lines)
+
+    def _made(self) -> list[tuple[str, str]]:
+        """When and how each record that is drawn came about."""
+        made = [provenance_of(record) for record in self.records if record is not None]
+        return [(one.date, one.origin) for one in made]
 
     def __str__(self) -> str:
         return f"Figure: {self.caption}"

@@ -1,19 +1,17 @@
 """Labelled records to disk and back: one netCDF file each, which every tool of that ecosystem opens."""
 
 import hashlib
-import json
+import io
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import xarray as xr
 
 from pcn_lib.files import write_atomically
-from pcn_lib.results.provenance import Provenance
 from pcn_lib.results.records import ResultError
 from pcn_lib.study.report import RUN_FOLDER
 
@@ -22,8 +20,8 @@ Record = xr.Dataset | xr.DataTree
 FOLDER = Path("results") / "recorded"
 #: Set by the machinery: the profile a chapter is run at.
 RUN_PROFILE = "PCN_RUN_PROFILE"
-#: The root's attributes that say which file this is and that it is whole.
-DIGEST = "pcn_record_sha256"
+#: What follows a file's own bytes, and is followed by their digest; HDF5 stops reading before it.
+MARK = b"pcn record sha256 "
 #: Kinds of array that come back as they were: bool, int, unsigned, float, text.
 STORABLE = "biufU"
 
@@ -43,11 +41,11 @@ def save(record: Record, path: str | os.PathLike) -> Path:
             f"a {type(record).__name__} given; an xarray.Dataset or DataTree is needed: make it with grid(...)"
         )
     record = _stored(record)
-    record.attrs[DIGEST] = _digest(record)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "record.nc"
         record.to_netcdf(file, engine="h5netcdf", encoding=_compressed(record))
-        return write_atomically(path, file.read_bytes())
+        content = file.read_bytes()
+    return write_atomically(path, content + MARK + _digest(content))
 
 
 def load(path: str | os.PathLike) -> Record:
@@ -60,22 +58,14 @@ def load(path: str | os.PathLike) -> Record:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; a record is written there by keep or save: make it first")
-    try:
-        # The first to see damage must be the one that can close the file again.
-        h5py.File(path, "r").close()
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-            record = tree if tree.children else tree.to_dataset()
-    # What HDF5 raises at damage depends on which byte is hit.
-    except Exception as error:
-        raise ResultError(f"{path} is damaged ({error}); a record written by save is needed: make it again") from error
-    digest = record.attrs.pop(DIGEST, None)
-    if digest is None:
-        raise ResultError(f"{path} was not written by save, which knows a record by its digest: make the record again")
-    record = _stored(record)
-    if digest != _digest(record):
-        raise ResultError(f"{path} is damaged (its numbers have another digest than it says): make the record again")
-    return record
+    content, mark, digest = path.read_bytes().rpartition(MARK)
+    if not mark:
+        raise ResultError(f"{path} was not written by save, which marks its files, or is cut short: make it again")
+    if digest != _digest(content):
+        raise ResultError(f"{path} is damaged: its bytes are not those that were written; make the record again")
+    with xr.open_datatree(io.BytesIO(content), engine="h5netcdf") as opened:
+        tree = opened.load()
+    return _stored(tree if tree.children else tree.to_dataset())
 
 
 def keep(record: Record, stem: str) -> None:
@@ -109,18 +99,8 @@ def recorded(stem: str) -> Record | None:
     return None
 
 
-def provenance_of(record: Record) -> Provenance:
-    """How a record came about, as :func:`pcn_lib.study.grid` noted it.
-
-    Raises:
-        ResultError: a record that says nothing of it.
-    """
-    text = record.attrs.get("provenance")
-    if text is None and isinstance(record, xr.DataTree):
-        text = next((node.attrs["provenance"] for node in record.subtree if "provenance" in node.attrs), None)
-    if text is None:
-        raise ResultError("this record has no attribute 'provenance'; grid(...) notes it: keep a record's attributes")
-    return Provenance.from_json(text)
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
 
 
 def _tables(record: Record) -> Mapping[str, xr.Dataset]:
@@ -156,21 +136,6 @@ def _stored_table(table: xr.Dataset, path: str) -> xr.Dataset:
 def _plain(attributes: Mapping[Any, Any]) -> dict[str, Any]:
     """Attributes as Python's own numbers and words."""
     return {str(name): value.item() if isinstance(value, np.generic) else value for name, value in attributes.items()}
-
-
-def _digest(record: Record) -> str:
-    """Of every name, axis, number and attribute of a record."""
-    found = hashlib.sha256()
-    for path, table in sorted(_tables(record).items()):
-        for name, variable in sorted(table.variables.items()):
-            values = variable.to_numpy()
-            words = [path, name, variable.dims, values.shape, values.dtype.kind, sorted(variable.attrs.items())]
-            found.update(json.dumps(words, default=str).encode())
-            content = json.dumps(values.tolist()) if values.dtype.kind == "U" else np.ascontiguousarray(values)
-            found.update(content.encode() if isinstance(content, str) else content.tobytes())
-        attributes = sorted((name, value) for name, value in table.attrs.items() if name != DIGEST)
-        found.update(json.dumps(attributes, default=str).encode())
-    return found.hexdigest()
 
 
 def _compressed(record: Record) -> dict:
