@@ -10,7 +10,7 @@ import pytest
 from jaxtyping import Float
 
 from pcn_lib.files import write_atomically
-from pcn_lib.results import ResultError, load, load_provenance, provenance, save
+from pcn_lib.results import Provenance, ResultError, load, load_provenance, provenance, save
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,9 @@ import numpy as np
 import xarray as xr
 
 from pcn_lib.results.provenance import PACKAGE, provenance, versions
-from pcn_lib.study.progress import Bar
+from pcn_lib.study.progress import POINTS_FOLDER, Bar
 from pcn_lib.study.records import load, save
 
-#: Set by the machinery while it records: a folder for finished points, so that a recording goes on where it stopped.
-POINTS_FOLDER = "PCN_POINTS_FOLDER"
 NOTHING: Mapping = MappingProxyType({})
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from pcn_lib.study.report import RUN_FOLDER
 
+#: Set by the machinery while it records: a folder for finished points, so that a recording goes on where it stopped.
+POINTS_FOLDER = "PCN_POINTS_FOLDER"
 WIDTH = 24
 
 

@@ -18,8 +18,6 @@ from pcn_lib.study.report import RUN_FOLDER
 Record = xr.Dataset | xr.DataTree
 #: Inside the folder that holds the book.
 FOLDER = Path("results") / "recorded"
-#: Set by the machinery: the profile a chapter is run at.
-RUN_PROFILE = "PCN_RUN_PROFILE"
 #: What follows a file's own bytes, and is followed by their digest; HDF5 stops reading before it.
 MARK = b"pcn record sha256 "
 #: Kinds of array that come back as they were: bool, int, unsigned, float, text.
@@ -78,8 +76,6 @@ def keep(record: Record, stem: str) -> None:
         stem: the chapter's words without its number.
     """
     if folder := os.environ.get(RUN_FOLDER):
-        record = record.copy()
-        record.attrs = record.attrs | {"profile": os.environ.get(RUN_PROFILE, "")}
         save(record, Path(folder) / f"{stem}.nc")
 
 
