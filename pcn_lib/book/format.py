@@ -55,8 +55,8 @@ def _study(notebook: Notebook, path: Path) -> Iterator[str]:
             + ("show the method" if lines < LEAST_STUDY_LINES else "move what chapters share into the library")
         )
     for tag in (notebooks.MEASURE, notebooks.CLAIMS):
-        if (count := sum(notebooks.tagged(cell, tag) for cell in notebook.cells)) != 1:
-            yield f"file: has {count} cells tagged '{tag}', and exactly one is needed"
+        if not any(notebooks.tagged(cell, tag) for cell in notebook.cells):
+            yield f"file: has no cell tagged '{tag}', by which the machinery finds it: tag one"
     stem = Chapter(path.stem, path).stem
     if not any(_keeps(cell.source, stem) for cell in notebooks.code_cells(notebook)):
         yield f"file: never calls keep(record, {stem!r}), by which `pcn record` gets its record"

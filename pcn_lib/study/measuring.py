@@ -101,7 +101,7 @@ def grid(
     # Kept points tell what they took when they were measured.
     seconds = time.monotonic() - start + sum(found[point].attrs["seconds"] for point in set(chosen) - set(waiting))
     seeds = tuple(int(seed) for seed in labelled.get("seed", ()) if isinstance(seed, int | np.integer))
-    origin = provenance({**settings, **words}, seconds=seconds, data_set=data, seeds=seeds)
+    origin = provenance({**words, **settings}, seconds=seconds, data_set=data, seeds=seeds)
     # The machinery removes its own folder when the chapter is done: a chapter may have several grids.
     for path in kept.values() if points_folder else ():
         path.unlink(missing_ok=True)
@@ -250,6 +250,8 @@ def _closure(measure: Callable[..., Any]) -> dict[str, str]:
 
 def _captured(value: Any) -> str:
     """A value in words; arrays by their numbers, code by its name."""
+    if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+        value = jax.random.key_data(value)
     if isinstance(value, np.ndarray | jax.Array) and np.dtype(value.dtype).kind in "biufc":
         return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
     plain = isinstance(value, bool | int | float | str | tuple | None)

@@ -49,7 +49,7 @@ def choose(
     profile: str,
     *,
     given: Mapping[str, Any] = types.MappingProxyType({}),
-    least: Mapping[str, float] = types.MappingProxyType({}),
+    least: Mapping[str, int | float] = types.MappingProxyType({}),
     **table: Mapping[str, Any],
 ) -> Sizes:
     """The sizes of a profile, with those replaced that are given.
@@ -124,7 +124,7 @@ def _holds(value: Any, kind: type | types.UnionType) -> bool:
     return all(isinstance(item, kind) and not isinstance(item, bool) for item in items)
 
 
-def _check_size(name: str, value: Any, least: float | None) -> None:
+def _check_size(name: str, value: Any, least: int | float | None) -> None:
     if isinstance(value, tuple) and not value:
         raise SettingsError(f"{name} = {value!r} given; an axis has an entry or more: choose at least one")
     if not _holds(value, int | float):
