@@ -96,7 +96,8 @@ def _record_run(project: Project, chapter: Chapter, profile: str, settings: tupl
         raise BookError(f"{chapter.name} was not recorded: {why}")
     record = load_labelled(kept)
     claims = (folder / "claims.json").read_text(encoding="utf-8")
-    save_labelled(record.assign_attrs(recorded=asked, profile=profile, claims=claims), path)
+    record.attrs |= {"recorded": asked, "claims": claims, "seconds": run.seconds}
+    save_labelled(record, path)
     shutil.rmtree(points_of(project, chapter), ignore_errors=True)
     return Recording(chapter, recorded_claims(load_labelled(path)), True, run.seconds)
 

@@ -6,7 +6,7 @@ import pytest
 
 from pcn_lib.energy import one_unit_problem
 from pcn_lib.network import MLP
-from pcn_lib.rescaling import expected_rescaling
+from pcn_lib.rescaling import expected_rescaling, gram, linear_jacobians
 from tests.studies.chapters import defined
 
 
@@ -31,7 +31,7 @@ def test_the_dense_oracle_and_the_theorem_solve_the_one_unit_network_as_one_does
 
 def test_the_rescaling_is_that_of_the_drawn_weights(names):
     # At L = 2, M = a^2 W W^T: positive, symmetric, and under SP N times what it is under muPC.
-    names |= {"keys": jax.random.split(jax.random.key(0), 2)}
+    names |= {"keys": jax.random.split(jax.random.key(0), 2), "M": lambda network: gram(linear_jacobians(network))}
     drawn = {row: names["measure"](names["ROWS"][row], 9, 2)["M"][1] for row in ("muPC", "SP", "NTP")}
     np.testing.assert_allclose(drawn["muPC"], np.swapaxes(drawn["muPC"], -1, -2))
     assert np.linalg.eigvalsh(drawn["muPC"]).min() > 0
