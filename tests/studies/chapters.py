@@ -1,6 +1,7 @@
 """A chapter that is its own study, with what it defines and without what it measures."""
 
 import ast
+import builtins
 import functools
 import os
 from pathlib import Path
@@ -35,22 +36,25 @@ def _code(path: Path) -> tuple[tuple[bool, ast.Module], ...]:
 def defined(stem: str, **parameters: Any) -> dict[str, Any]:
     """What a chapter's cells define: imports, sizes, constants and functions, with some of its parameters replaced.
 
-    Constants are assignments of CAPITALS, such as the rows of a table.
+    Constants are assignments of CAPITALS, such as the rows of a table, that need nothing that is measured.
     """
     names: dict[str, Any] = {}
     for whole, module in _code(chapter(stem).path):
-        body = [one for one in module.body if whole or isinstance(one, DEFINITIONS) or _constant(one)]
-        exec(compile(ast.Module(body, []), stem, "exec"), names)
+        for statement in module.body:
+            if whole or isinstance(statement, DEFINITIONS) or _constant(statement, names):
+                exec(compile(ast.Module([statement], []), stem, "exec"), names)
         if "profile" in names:
             names |= {name: value for name, value in parameters.items() if name in names}
     return names
 
 
-def _constant(statement: ast.stmt) -> bool:
+def _constant(statement: ast.stmt, names: dict[str, Any]) -> bool:
     if not isinstance(statement, ast.Assign):
         return False
-    targets = [name for target in statement.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
-    return all(name.id.isupper() for name in targets)
+    used = [name for name in ast.walk(statement) if isinstance(name, ast.Name)]
+    made = [name.id for name in used if isinstance(name.ctx, ast.Store)]
+    needed = {name.id for name in used if isinstance(name.ctx, ast.Load)} - set(made)
+    return all(name.isupper() for name in made) and all(hasattr(builtins, name) or name in names for name in needed)
 
 
 def claims_of(stem: str, names: dict[str, Any], record: Any) -> list:
