@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed and memory, as ratios of one run.")
     known = ", ".join(GROUPS)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"only these, and record nothing: {known}")
-    parser.add_argument("--full", action="store_true", help="time the published protocol with all its steps")
+    parser.add_argument("--full", action="store_true", help="time the script's protocol with all its steps")
     parser.add_argument("--rounds", type=int, default=Settings.rounds, help="turns of each side (default: %(default)s)")
     options = parser.parse_args(arguments)
     if unknown := set(options.groups) - set(GROUPS):

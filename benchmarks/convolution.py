@@ -1,4 +1,4 @@
-"""Convolutional networks: a certified equilibrium, and a training step with it, against the published protocol."""
+"""Convolutional networks: a certified equilibrium, and a training step with it, against the script's protocol."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class ImageSize:
         colours: channels of the images.
         outputs: K.
         batch: B.
-        steps: of the published protocol.
+        steps: of the script's protocol.
     """
 
     width: int = 16
@@ -54,7 +54,7 @@ def image_problem(size: ImageSize) -> Problem:
     return Problem(cnn.init(jax.random.key(0), mupc_convolutional(), "float32"), x, y, cross_entropy)
 
 
-def published_protocol(size: ImageSize, rounds: int, goal: float) -> tuple[Row, ...]:
+def scripts_protocol(size: ImageSize, rounds: int, goal: float) -> tuple[Row, ...]:
     """Accelerated sweeps to a certificate against the published number of gradient steps on the activities."""
     case = image_problem(size)
     solvers = (Sweeps(TOLERANCE, accelerate=True), ActivityDescent(descent(ACTIVITY_RATE), size.steps))
@@ -72,7 +72,7 @@ def published_protocol(size: ImageSize, rounds: int, goal: float) -> tuple[Row, 
         speed_up(
             ours,
             published,
-            name="CNN, inference: published protocol",
+            name="CNN, inference: the script's protocol",
             what=f"tanh CNN, cross-entropy, equilibrium to {TOLERANCE:.0e}, {size}, float32",
             against=against,
             goal=goal,
@@ -81,7 +81,7 @@ def published_protocol(size: ImageSize, rounds: int, goal: float) -> tuple[Row, 
         speed_up(
             step,
             published_step,
-            name="CNN, training step: published protocol",
+            name="CNN, training step: the script's protocol",
             what=f"tanh CNN, cross-entropy, PC + BP + comparison + Adam, {size}, float32",
             against=against,
             how="the same two solvers; what both sides share is counted on both",

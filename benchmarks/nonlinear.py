@@ -1,4 +1,4 @@
-"""Nonlinear networks: a certified training step against the published protocol, and equilibria in BP steps."""
+"""Nonlinear networks: a certified training step against the script's protocol, and equilibria in BP steps."""
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +19,10 @@ SHARES = (100, 10)
 
 
 def training_step(size: Size, rounds: int, goal: float, *, full: bool) -> tuple[Row, ...]:
-    """PC, BP and their comparison for one update, certified, against inference by the published protocol.
+    """PC, BP and their comparison for one update, certified, against inference by the script's protocol.
 
     Args:
-        full: time the published protocol with all its steps and not with a tenth of them.
+        full: time the script's protocol with all its steps and not with a tenth of them.
     """
     case = problem(size, jnp.tanh, cross_entropy, dtype="float32")
     hidden = size.depth - 1
@@ -37,7 +37,7 @@ def training_step(size: Size, rounds: int, goal: float, *, full: bool) -> tuple[
     row = speed_up(
         ours,
         published[0] if full else extrapolated(counts, published, steps),
-        name=f"training step, {size.short}: published protocol",
+        name=f"training step, {size.short}: the script's protocol",
         what=f"tanh, cross-entropy, PC + BP + comparison + Adam, {size}, float32, to {TOLERANCE:.0e}",
         against=f"{steps} gradient steps on the activities",
         goal=goal,

@@ -27,7 +27,7 @@ class Settings:
     Attributes:
         rounds: turns of each side.
         processes: turns of each side where a turn is a process of its own.
-        full: time the published protocol with all its steps.
+        full: time the script's protocol with all its steps.
         one_output, ten_outputs: of the linear closed form.
         hessian: of the dense activity Hessian.
         training: of the training step.
@@ -81,11 +81,11 @@ def _equilibrium(s: Settings) -> Iterator[Row]:
 
 
 def _convolution(s: Settings) -> Iterator[Row]:
-    yield from convolution.published_protocol(s.images, s.rounds, goal=50.0)
+    yield from convolution.scripts_protocol(s.images, s.rounds, goal=50.0)
 
 
 def _transformer(s: Settings) -> Iterator[Row]:
-    yield from transformer.published_protocol(s.text, s.rounds, goal=100.0)
+    yield from transformer.scripts_protocol(s.text, s.rounds, goal=100.0)
 
 
 def _memory(s: Settings) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Transformers: a certified equilibrium against the published protocol."""
+"""Transformers: a certified equilibrium against the script's protocol."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class TextSize:
         vocabulary: V.
         length: T.
         batch: B.
-        steps: of the published protocol.
+        steps: of the script's protocol.
     """
 
     width: int = 64
@@ -53,7 +53,7 @@ def text_problem(size: TextSize) -> Problem:
     return Problem(network, x, y, cross_entropy, output_precision=float(size.length))
 
 
-def published_protocol(size: TextSize, rounds: int, goal: float) -> tuple[Row, ...]:
+def scripts_protocol(size: TextSize, rounds: int, goal: float) -> tuple[Row, ...]:
     """Accelerated sweeps to a certificate against the published number of gradient steps on the activities."""
     case = text_problem(size)
     solvers = (Sweeps(TOLERANCE, accelerate=True), ActivityDescent(descent(PUBLISHED_RATE), size.steps))
@@ -63,7 +63,7 @@ def published_protocol(size: TextSize, rounds: int, goal: float) -> tuple[Row, .
     row = speed_up(
         ours,
         published,
-        name="transformer, inference: published protocol",
+        name="transformer, inference: the script's protocol",
         what=f"GELU transformer, cross-entropy, equilibrium to {TOLERANCE:.0e}, {size}, float32",
         against=f"{size.steps} gradient steps on the activities",
         goal=goal,

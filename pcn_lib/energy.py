@@ -3,7 +3,7 @@
     Loss(theta)  = (1/B) sum_i ell(f(x_i), y_i)
     F(z; theta)  = (1/B) sum_i [ sum_{l<L} 1/2 ||z_l - f_l(z_{l-1})||^2 + lambda ell(f_L(z_{L-1}), y_i) ],   z_0 = x_i
 
-Source: arXiv:2602.07697, section 2.
+Source: arXiv:2602.07697, its setting.
 """
 
 from collections.abc import Callable, Sequence

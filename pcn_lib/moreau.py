@@ -63,12 +63,13 @@ def proximal_point(
 
     Solves w + lambda grad ell(f + M w) = 0, the stationarity of lambda ell(f + M w) + 1/2 w^T M w; its Newton step
     (I + lambda H M)^{-1} is a descent direction of that function, because M (I + lambda H M)^{-1} is positive.
-    The energy is differentiable in f, y and M: its derivative holds w fixed (envelope theorem).
+    The energy is differentiable in f, M and (where ell is) y; its derivative holds w fixed, even where w has a kink
+    (Danskin's theorem: ell need only be once continuously differentiable).
 
     Source: derived here, see the chapter "Any convex loss: the energy is a Moreau envelope".
 
     Args:
-        loss: ell, convex and twice differentiable in its first argument.
+        loss: ell, convex, continuously differentiable and almost everywhere twice so in its first argument.
         f: output of the feedforward pass.
         y: target.
         M: metric, positive semidefinite, over the K raveled outputs; it may be singular.

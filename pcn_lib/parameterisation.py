@@ -4,7 +4,7 @@ A parameterisation is a table: one row per role of a weight (input, hidden, outp
 column per quantity.  Standard (SP), neural tangent (NTP), muPC with and without skips and the
 general abcd family are *values* of one frozen dataclass; no other module asks which one is in use.
 
-Source: arXiv:2602.07697, sections 3-5; Yang & Hu 2021 (arXiv:2011.14522) for the abc family;
+Source: arXiv:2602.07697, on stable, non-lazy parameterisations; Yang & Hu 2021 (arXiv:2011.14522) for the abc family;
 Yang et al. 2023 (arXiv:2310.02244) and Bordelon et al. 2023 (arXiv:2309.16620) for the depth exponent.
 """
 
@@ -278,7 +278,7 @@ def abcd(exponents: Exponents = Exponents(), gamma_0: float = 1.0) -> Parameteri
 
     Adam's rate is left at eta: the family is stated for gradient descent.
 
-    Source: arXiv:2602.07697, section 3.
+    Source: arXiv:2602.07697, on stable, non-lazy parameterisations.
     """
     e = exponents
     gd_rate = Power(gamma_0**2, width=-e.c)

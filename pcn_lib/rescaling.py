@@ -7,7 +7,7 @@ linear network with squared error the output is affine in the prediction errors,
 
 and no matrix larger than K x N is ever formed.
 
-Source: Innocenti et al. 2024 (NeurIPS 37); arXiv:2602.07697, section 2; expected values derived here,
+Source: Innocenti et al. 2024 (NeurIPS 37); arXiv:2602.07697, its setting; expected values derived here,
 see the chapter "The equilibrated energy of a deep linear network".
 """
 
@@ -117,7 +117,7 @@ def _check_closed_form(problem: Problem) -> None:
 def equilibrated_energy(problem: Problem) -> Float[Array, ""]:
     """F* = (1/2B) sum_i r_i^T S^{-1} r_i of a deep linear network; differentiable in the weights.
 
-    Source: Innocenti et al. 2024; arXiv:2602.07697, section 2.
+    Source: Innocenti et al. 2024; arXiv:2602.07697, its setting.
 
     Raises:
         NotLinear: the network is not linear or the loss is not the squared error.

@@ -1,9 +1,16 @@
-"""Means over seeds with their standard errors, and the exponent of a power law."""
+"""Means over seeds with their standard errors, the exponent of a power law, and published values against draws."""
 
+import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.stats
+from jaxtyping import Float
 from numpy.typing import ArrayLike
+
+#: Most subsets of draws that stand in for published values.
+SUBSETS = 1000
 
 
 @dataclass(frozen=True)
@@ -84,3 +91,126 @@ def fit_slope(x: ArrayLike, y: ArrayLike) -> Fit:
     residuals = v - intercept - slope * u
     scatter = np.sum(residuals**2) / (x.size - 2) if x.size > 2 else np.nan
     return Fit(float(slope), float(np.sqrt(scatter / spread)), float(intercept))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far given values lie from draws of what should have produced them.
+
+    Attributes:
+        mean: of the draws, axes of the values.
+        scatter: standard deviation of one draw.
+        deviations: (value - mean) in standard deviations of the difference of the two.
+        per_value: mean of the squared deviations, chi-squared per value; about 1 where the values are such draws.
+        usual: the central 95 % of ``per_value`` where runs of the draws' own stand in for the values.
+        distance: the same deviations with their correlations, sqrt(d^T C^-1 d): standard errors in the direction in
+            which the values lie; NaN where there are too few draws for as many values.
+        sigmas: what a single normal deviation as improbable as that would be, by Hotelling's test; NaN likewise.
+        draws: how many.
+    """
+
+    mean: Float[np.ndarray, "*values"]
+    scatter: Float[np.ndarray, "*values"]
+    deviations: Float[np.ndarray, "*values"]
+    per_value: float
+    usual: tuple[float, float]
+    distance: float
+    sigmas: float
+    draws: int
+
+    @property
+    def largest(self) -> float:
+        """The largest deviation of a single value, in standard deviations."""
+        return float(np.abs(self.deviations).max())
+
+
+def agreement(values: ArrayLike, draws: ArrayLike, *, runs: int = 1, error: float = 0.0) -> Agreement:
+    """Hold values that somebody published against independent draws of the same experiment.
+
+    A difference d = value - mean(draws) has the covariance
+
+        C = Sigma (1/runs + 1/n) + error^2/3 I,     Sigma that of one draw, estimated from the n draws
+
+    Values of one draw share its batch, so they are correlated and do not scatter each on its own: how large
+    chi-squared usually is is found by letting runs of the draws themselves stand in for the published ones.
+
+    Source: Hotelling 1931 (T^2 with F-distribution); the rest derived here.
+
+    Args:
+        values: published, [*values].
+        draws: ours, one row for each, [draws, *values].
+        runs: of how many draws the published values are the mean.
+        error: half the width of the interval in which a reading may lie.
+
+    Raises:
+        ValueError: shapes that do not belong together, values that are not numbers, or fewer than runs + 3 draws.
+    """
+    values, draws = np.asarray(values, dtype=float), np.asarray(draws, dtype=float)
+    n = len(draws)
+    if draws.shape[1:] != values.shape or not values.size:
+        raise ValueError(f"values of shape {values.shape} and draws of shape {draws.shape} given; each draw needs one "
+                         "number for each value: choose the same cells of both")  # fmt: skip
+    if n < runs + 3 or not (np.isfinite(values).all() and np.isfinite(draws).all()):
+        raise ValueError(f"{n} draws given, {np.isnan(draws).sum()} of their numbers NaN; at least {runs + 3} draws "
+                         "without NaN are needed: add batches, or leave cells out")  # fmt: skip
+    shape, values, draws = values.shape, values.ravel(), draws.reshape(n, -1)
+    deviations = _deviations(values, draws, runs, error)
+    distance, sigmas = _hotelling(values, draws, runs, error)
+    usual = np.quantile(np.mean(stand_ins(draws, runs=runs, error=error) ** 2, axis=1), (0.025, 0.975))
+    mean, scatter = draws.mean(axis=0), draws.std(axis=0, ddof=1)
+    return Agreement(
+        *(a.reshape(shape) for a in (mean, scatter, deviations)),
+        per_value=float(np.mean(deviations**2)),
+        usual=(float(usual[0]), float(usual[1])),
+        distance=distance,
+        sigmas=sigmas,
+        draws=n,
+    )
+
+
+def _deviations(values: np.ndarray, draws: np.ndarray, runs: int, error: float) -> np.ndarray:
+    variance = draws.var(axis=0, ddof=1) * (1 / runs + 1 / len(draws)) + error**2 / 3
+    return (values - draws.mean(axis=0)) / np.sqrt(variance)
+
+
+def stand_ins(draws: ArrayLike, *, runs: int = 1, error: float = 0.0) -> Float[np.ndarray, "tries values"]:
+    """Deviations as :func:`agreement` finds them where runs of the draws themselves stand in for published values.
+
+    Each subset of ``runs`` draws (at most :data:`SUBSETS` of them) is averaged, misread by up to ``error``, and held
+    against the draws left over: what deviations, and anything made of them, look like where there is nothing to find.
+    """
+    draws = np.asarray(draws, dtype=float).reshape(len(draws), -1)
+    n, rng = len(draws), np.random.default_rng(0)
+    subsets = (
+        itertools.combinations(range(n), runs)
+        if math.comb(n, runs) <= SUBSETS
+        else (rng.choice(n, runs, replace=False) for _ in range(SUBSETS))
+    )
+    found = []
+    for chosen in subsets:
+        inside = np.isin(np.arange(n), chosen)
+        read = draws[inside].mean(axis=0) + rng.uniform(-error, error, draws.shape[1])
+        found.append(_deviations(read, draws[~inside], runs, error))
+    return np.array(found)
+
+
+def _hotelling(values: np.ndarray, draws: np.ndarray, runs: int, error: float) -> tuple[float, float]:
+    n, p = draws.shape
+    if n <= p + 1:
+        return math.nan, math.nan
+    covariance = np.atleast_2d(np.cov(draws, rowvar=False)) * (1 / runs + 1 / n) + error**2 / 3 * np.eye(p)
+    difference = values - draws.mean(axis=0)
+    squared = float(difference @ np.linalg.solve(covariance, difference))
+    # log probabilities: where the values are far away the probability itself is zero in float64.
+    log_p = scipy.stats.f.logsf(squared * (n - p) / (p * (n - 1)), p, n - p)
+    return math.sqrt(squared), _normal_deviation(log_p)
+
+
+def _normal_deviation(log_p: float) -> float:
+    """x with P(|normal| > x) = p, for probabilities too small for float64, too."""
+    low, high = 0.0, 1e3
+    for _ in range(100):
+        middle = (low + high) / 2
+        above = math.log(2) + scipy.stats.norm.logsf(middle) > log_p
+        low, high = (middle, high) if above else (low, middle)
+    return low

@@ -17,7 +17,6 @@ from pcn_lib.results import provenance
 from pcn_lib.study import Picture, axes_grid, caption, plot_seeds, plot_theory, plotted, styled, width_colours
 from pcn_lib.study.picture import with_source
 from pcn_lib.study.table import Table
-from pcn_lib.study.turntable import VIEWS, Turntable
 from pcn_lib.tables import NO_BREAK
 
 
@@ -209,32 +208,13 @@ def test_a_picture_names_data_device_code_and_date_of_every_record_it_draws_and_
     assert re.findall(r"<span[^>]*>([^<]*)</span>", on_page) == [f"mine · {lines[0]}", f"kept · {lines[1]}"]
 
 
-def turntable() -> Turntable:
-    figure, axes = axes_grid(subplot_kw=dict(projection="3d", azim=10.0, elev=30.0))
+def test_the_numbers_of_a_three_dimensional_panel_are_those_of_its_marks():
+    figure, axes = axes_grid(subplot_kw=dict(projection="3d"))
     axes.plot([1.0, 2.0], [3.0, 4.0], [5.0, 6.0], "o", label="measured")
-    return Turntable(figure, "Caption.", "Description.")
-
-
-def test_a_turntable_shows_its_views_one_at_a_time_and_the_slider_counts_them():
-    shown = turntable()._repr_html_()
-    displayed = re.findall(r'<img [^>]*style="display:(\w+);[^>]*data-view>', shown)
-    assert displayed == ["block"] + ["none"] * (VIEWS - 1)
-    assert f'max="{VIEWS - 1}" value="0"' in shown
-    assert all(address.startswith("data:image/") for address in re.findall(r' src="([^"]{20})', shown))
-
-
-def test_a_turntables_views_differ_and_its_drawing_is_the_first_of_them():
-    table = turntable()
-    assert len(set(table.views)) == VIEWS - 1
-    (axes,) = table.figure.axes
-    assert (axes.azim, axes.elev) == (10, 30)
-
-
-def test_the_numbers_of_a_surface_are_those_of_its_marks():
-    lines = turntable().data.splitlines()
+    lines = Picture(figure, "Caption.", "Description.").data.splitlines()
     rows = list(csv.reader(line for line in lines if not line.startswith("#")))
     assert rows[1:] == [["1", "measured", "point", "1", "3", "5"], ["1", "measured", "point", "2", "4", "6"]]
-    assert json.loads(plotted.places(turntable().figure)) == [None]
+    assert json.loads(plotted.places(figure)) == [None]
 
 
 def test_a_table_writes_numbers_with_minus_signs_and_keeps_them_on_one_line():

@@ -161,3 +161,20 @@ def test_the_metric_is_that_of_the_network():
     M, outputs = gram(linear_jacobians(problem.network)), feedforward(problem.network, problem.x).output
     point = proximal_point(cross_entropy, outputs[0], problem.y[0], M)
     assert jnp.allclose(point.output, proximal_points(problem).output[0])
+
+
+def test_the_envelopes_gradient_needs_one_derivative_of_the_loss_only():
+    """Huber's loss at its joint: w(f) has a kink at f = -6, and F* has the derivative -w there all the same."""
+
+    def huber(u, y):
+        d = jnp.abs(u - y)
+        return jnp.sum(jnp.where(d <= 1, d**2 / 2, d - 0.5))
+
+    def at(f):
+        return proximal_point(huber, jnp.array([f]), jnp.array([0.0]), jnp.array([[5.0]]))
+
+    h = 1e-4
+    below, joint, above = (at(-6.0 + step) for step in (-h, 0.0, h))
+    slopes = [(joint.delta - below.delta).item() / h, (above.delta - joint.delta).item() / h]
+    np.testing.assert_allclose(slopes, (0, -1 / 6), atol=1e-6)
+    assert (above.energy - below.energy).item() / (2 * h) == pytest.approx(-joint.delta.item(), abs=h)

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.spatial.distance import mahalanobis
 
-from pcn_lib.statistics import fit_slope, mean
+from pcn_lib.statistics import agreement, fit_slope, mean
 
 
 def test_a_mean_has_the_textbook_standard_error():
@@ -48,3 +49,73 @@ def test_two_points_have_a_slope_but_no_error_of_it():
 def test_points_without_a_power_law_are_refused(x, y):
     with pytest.raises(ValueError, match="given; a"):
         fit_slope(x, y)
+
+
+def normal_draws(rng, n: int, correlation: float, size: int = 4) -> np.ndarray:
+    """Rows whose numbers share a part, as the cells of one batch do."""
+    shared = rng.standard_normal((n, 1))
+    return correlation**0.5 * shared + (1 - correlation) ** 0.5 * rng.standard_normal((n, size))
+
+
+def test_deviations_and_distance_are_the_textbooks():
+    rng = np.random.default_rng(0)
+    draws = normal_draws(rng, 30, 0.6)
+    values = np.array([0.3, -1.2, 0.5, 2.0])
+    found = agreement(values, draws, runs=3, error=0.2)
+    covariance = sum(np.outer(row, row) for row in draws - draws.mean(axis=0)) / 29
+    total = covariance * (1 / 3 + 1 / 30) + 0.2**2 / 3 * np.eye(4)
+    assert found.deviations == pytest.approx((values - draws.mean(axis=0)) / np.sqrt(np.diag(total)))
+    assert found.per_value == pytest.approx(np.mean(found.deviations**2))
+    assert found.largest == pytest.approx(np.abs(found.deviations).max())
+    inverse = np.linalg.inv(total)
+    assert found.distance == pytest.approx(mahalanobis(values, draws.mean(axis=0), inverse))
+
+
+def test_values_that_are_draws_themselves_are_found_so_and_no_more_often_improbable_than_chance():
+    """Hotelling's test is exact for normal draws: a twentieth of them lie beyond two normal deviations or so."""
+    rng = np.random.default_rng(1)
+    tries = [agreement(rows[0], rows[1:]) for rows in (normal_draws(rng, 13, 0.8) for _ in range(600))]
+    beyond = np.mean([found.sigmas > 1.959964 for found in tries])
+    assert beyond == pytest.approx(0.05, abs=4 * (0.05 * 0.95 / 600) ** 0.5)
+
+
+def test_values_that_are_draws_themselves_lie_in_the_usual_range():
+    rng = np.random.default_rng(1)
+    tries = [agreement(rows[0], rows[1:]) for rows in (normal_draws(rng, 41, 0.8) for _ in range(200))]
+    inside = np.mean([found.usual[0] <= found.per_value <= found.usual[1] for found in tries])
+    # Between the order statistics of rank 1.975 and 39.025 of forty lies this share of one more.
+    assert inside == pytest.approx((39.025 - 1.975) / 41, abs=0.06)
+
+
+def test_correlated_values_have_a_wider_usual_range_than_independent_ones():
+    rng = np.random.default_rng(2)
+    width = {}
+    for correlation in (0.0, 0.95):
+        low, high = agreement(np.zeros(8), normal_draws(rng, 40, correlation, 8)).usual
+        width[correlation] = high / low
+    assert width[0.95] > 3 * width[0.0]
+
+
+def test_a_far_value_is_excluded_even_where_its_probability_underflows():
+    draws = normal_draws(np.random.default_rng(3), 200, 0.0, 2)
+    found = agreement(np.array([1e3, 0.0]), draws)
+    assert found.sigmas > 25 and np.isfinite(found.sigmas) and found.distance == pytest.approx(1e3, rel=0.15)
+
+
+def test_too_few_draws_for_a_covariance_give_no_distance_but_deviations():
+    found = agreement(np.zeros(6), normal_draws(np.random.default_rng(4), 6, 0.5, 6))
+    assert np.isnan(found.distance) and np.isnan(found.sigmas) and np.isfinite(found.per_value)
+
+
+@pytest.mark.parametrize(
+    "values, draws, words",
+    [
+        (np.zeros(3), np.zeros((9, 4)), "each draw needs one"),
+        (np.zeros(3), np.zeros((3, 3)), "at least 4 draws"),
+        (np.array([np.nan, 0]), np.zeros((9, 2)), "at least 4 draws"),
+        (np.zeros(0), np.zeros((9, 0)), "each draw needs one"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(values, draws, words: str):
+    with pytest.raises(ValueError, match=words):
+        agreement(values, draws)

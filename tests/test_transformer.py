@@ -215,3 +215,32 @@ def test_sizes_that_make_no_transformer_are_refused():
         Transformer(VOCABULARY, LENGTH, 9, HEADS)
     with pytest.raises(ValueError, match="initial scale 0.0 given"):
         complete_p(0.0)
+
+
+def test_an_identity_layer_changes_no_output_and_carries_an_error_of_its_own():
+    plain, listed = problem(), problem(identity_layer=True)
+    assert (transformer().hidden, transformer(identity_layer=True).hidden) == (BLOCKS + 1, BLOCKS + 2)
+    np.testing.assert_array_equal(*(feedforward(made.network, made.x).output for made in (plain, listed)))
+    below, above = (equilibrate(made, SweepsThenNewton(1e-11)).require() for made in (plain, listed))
+    assert len(above.errors) == len(below.errors) + 1
+    # The readout sees z = h + e of the identity, so that error is what backpropagation brings down to it.
+    slope = jax.vmap(lambda u, y: jax.grad(lambda u: LENGTH * cross_entropy(u, y))(u))(
+        feedforward(listed.network, listed.x, above.errors).output, listed.y
+    )
+    weight = np.asarray(listed.network.readout.weight[...]) / WIDTH
+    np.testing.assert_allclose(above.errors[-1], -np.asarray(slope) @ weight, rtol=1e-6, atol=1e-12)
+    # One more place to put an error is one more way to lower the energy.
+    assert float(above.energy) < float(below.energy)
+
+
+def test_the_readouts_gradient_is_the_slope_at_the_equilibrium_times_its_activities_with_a_plus():
+    made, equilibrium = solved()
+    activities, output = feedforward(made.network, made.x, equilibrium.errors)
+    g = jax.nn.softmax(output) - made.y
+    expected = jnp.einsum("btv,btn->vn", g, activities[-1][:, -1]) / WIDTH / BATCH
+    np.testing.assert_allclose(pc_gradient(made, equilibrium).readout.weight[...], expected, rtol=1e-8, atol=1e-12)
+
+
+def test_an_identity_beside_a_layer_norm_is_refused():
+    with pytest.raises(ValueError, match="choose one of them"):
+        transformer(layer_norm=True, identity_layer=True)

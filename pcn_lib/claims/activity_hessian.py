@@ -68,9 +68,16 @@ def _chain(record: Record) -> tuple[Claim, ...]:
             measured=record.smallest[wide].max() / bare,
             because="a trial vector carried along by the network has the chain's Rayleigh quotient or a smaller one",
         ),
+        at_least(
+            "conditioning is at least the bound",
+            "In the widest linear network the condition number is at least (2 + 1/L) / mu_1 (ratio shown).",
+            bound=1,
+            measured=record.condition[wide[0]] * bare / (2 + 1 / record.settings.depth),
+            because="a bound of the limit N -> infinity: a layer's share of the trace is 2 + 1/L, and mu_min <= mu_1",
+        ),
         close(
             "conditioning worsens as the depth squared",
-            "At fixed width the condition number grows as (2H + 1)^2.",
+            "At fixed width the condition number grows as (2H + 1)^2: measured, where theory has a lower bound.",
             predicted=2,
             measured=fit_slope(2 * record.hidden[deep] + 1, record.condition[deep]).slope,
             tolerance=0.4,

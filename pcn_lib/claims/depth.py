@@ -6,7 +6,11 @@ from pcn_lib.claims import Claim, at_most, close, fails_outside
 from pcn_lib.experiments.depth import METHODS, Predicted, Record, predict, predicted_scatter
 from pcn_lib.statistics import fit_slope, mean
 
-PAPER = "paper, section 4"
+PAPER = "paper (abstract, camera-ready)"
+#: The orders in L for backpropagation, which the paper carries over to predictive coding.
+BEFORE = "Bordelon et al. 2023"
+#: Half the distance between the exponents -3/2 and -1.
+BETWEEN = 0.25
 #: What eight seeds at N = 128 leave uncertain in an exponent; alphas in steps of 1/4 differ by 1/2.
 FIT = 0.15
 
@@ -117,7 +121,7 @@ def _exponent(record: Record, values, formula, brake, asymptotic: float) -> floa
 
 
 def _pc_and_bp(record: Record) -> tuple[Claim, ...]:
-    """PC's update is BP's divided by s, at every alpha >= 1/2 and depth."""
+    """PC's update is BP's divided by s, at every alpha >= 1/2 and depth, and by what power of the width it is not."""
     largest = 0.0
     for i, alpha in enumerate(record.settings.alphas):
         if alpha >= 0.5:
@@ -128,11 +132,30 @@ def _pc_and_bp(record: Record) -> tuple[Claim, ...]:
         at_most(
             "PC's update is BP's over s",
             "The largest distance from 1 of PC's update of f times E[s] over BP's, all depths, alpha of at least 1/2.",
-            bound=record.settings.depths[-1] / record.settings.width,
+            bound=5 * record.settings.depths[-1] * record.settings.width**-1.5,
             measured=largest,
-            because="z* - h and the fluctuations of s are of order L/N",
+            because="corrections and fluctuations of s are of order L N^-3/2; five times that, for few seeds",
         ),
+        *_corrections(record),
     )
+
+
+def _corrections(record: Record) -> tuple[Claim, ...]:
+    """What PC's update has beyond the factor 1/s: N^-3/2 under muPC, N^-1 where S stays away from I."""
+    settings, found = record.settings, []
+    pooled = np.exp(np.log(record.corrections).mean(axis=(1, 3)))
+    for name, values in zip(("muPC", "lazy"), pooled, strict=True):
+        claim = close(
+            f"corrections to PC's update, {name}",
+            "s times PC's first-order update of f departs from BP's by N^-3/2 of it (fitted exponent, "
+            f"L = {', '.join(map(str, settings.correction_depths))}).",
+            predicted=-1.5,
+            measured=fit_slope(settings.correction_widths, values).slope,
+            tolerance=BETWEEN,
+            because="half the distance to -1, the exponent of s - 1; the corrections' size is drawn anew by each seed",
+        )
+        found.append(claim if name == "muPC" else fails_outside(claim))
+    return tuple(found)
 
 
 def _no_skips(record: Record) -> tuple[Claim, ...]:

@@ -46,7 +46,7 @@ def _transfer(record: Record) -> tuple[Claim, ...]:
                     measured=best[-1] - best[0],
                     tolerance=1,
                     because="a factor of two: losses are flat about their minima, and seeds are few",
-                    source="paper, section 3",
+                    source="paper, on stable parameterisations; that PC shares them with BP is version 1's abstract",
                 )
             )
         made.append(

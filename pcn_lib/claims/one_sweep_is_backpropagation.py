@@ -82,6 +82,7 @@ def _rates(record: Record) -> tuple[Claim, ...]:
                     measured=fit_slope(record.settings.widths, by_width[:, k - 1]).slope,
                     tolerance=0.25 * k,
                     because="the factor per sweep scatters between initialisations; its k-th power k times as much",
+                    source="ours" if name == "linear" else "ours, measured only",
                 )
             )
     return tuple(found)
@@ -129,10 +130,10 @@ def _outside(record: Record) -> tuple[Claim, ...]:
         fails_outside(
             at_most(
                 "width is enough in SP",
-                f"Linear, standard parameterisation, {standard}: the factor per sweep is below 1.",
+                f"Linear, SP of variance 1/N without skips, {standard}: the factor per sweep is below 1.",
                 bound=1.0,
                 measured=record.standard.contraction.max(),
-                because=because + "; in SP it is L - 1 on average at every width",
+                because=because + "; for this draw of SP its mean is L - 1, at every width",
             )
         ),
         fails_outside(

@@ -62,7 +62,7 @@ def _updates(record: Record) -> tuple[Claim, ...]:
                 close(
                     f"{name} of PC, {kind.name}",
                     f"Exponent of N in what the first step changes: {name}.",
-                    source="paper",
+                    source="paper (abstract, v1)",
                     predicted=predicted[layer],
                     measured=pc[i, layer],
                     tolerance=EXPONENT,
@@ -73,7 +73,7 @@ def _updates(record: Record) -> tuple[Claim, ...]:
         at_most(
             "PC's exponents are BP's",
             "Largest difference of a fitted exponent between PC and BP, all layers and parameterisations.",
-            source="paper",
+            source="paper (abstract, v1)",
             bound=EXPONENT,
             measured=np.abs(pc - bp).max(),
             because=BECAUSE,

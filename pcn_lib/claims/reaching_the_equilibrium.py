@@ -101,7 +101,7 @@ def _narrow(record: Record) -> tuple[Claim, ...]:
         ),
         fails_outside(
             at_most(
-                "narrow: the published count is enough",
+                "narrow: the script's count is enough",
                 f"tanh, {shape}: relative ||dF/dz|| after 100 H steps of gradient descent.",
                 bound=1e-3,
                 measured=case.curve("gradient descent").residual[-1],

@@ -12,7 +12,7 @@ PUBLISHED, NEAR = 0, 1
 
 def claims(record: Record) -> tuple[Claim, ...]:
     """Times near the saddle, what the paper's networks do, and where energy and loss part."""
-    return (*_exact(record), *_near(record), *_published(record))
+    return (*_exact(record), *_near(record), *_layers(record), *_published(record))
 
 
 def _exact(record: Record) -> tuple[Claim, ...]:
@@ -71,6 +71,40 @@ def _near(record: Record) -> tuple[Claim, ...]:
             ),
         ]
     return tuple(found)
+
+
+def _layers(record: Record) -> tuple[Claim, ...]:
+    """What the energy leaves by: the readout alone, past no other saddle."""
+    s, leaving = record.settings, record.leaving
+    large, *_, small = s.tiny
+    growth = np.median(np.log(leaving.growth[-1] / leaving.growth[0]), axis=0) / np.log(large / small)
+    energy, ratio = leaving.energy[-1], leaving.energy[-1] / leaving.loss[-1]
+    return (
+        close(
+            "the readout leaves first",
+            "At half the energy the readout has grown as 1/eps, eps the initial weights' size (median over seeds).",
+            predicted=1,
+            measured=growth[-1],
+            tolerance=0.05,
+            because="times are whole steps: the size at the first step beyond half the energy varies by a few per cent",
+        ),
+        close(
+            "the layers below stay O(eps)",
+            "The layers below it have grown by a factor that eps does not change (exponent, the farthest layer).",
+            predicted=0,
+            measured=growth[:-1][np.argmax(np.abs(growth[:-1]))],
+            tolerance=0.05,
+            because="what moves them is the readout's size, order 1 for a number of steps that eps does not change",
+        ),
+        close(
+            "no saddle where the readout has grown",
+            "At half the energy W_L . dF*/dW_L is not 0: over -2 F* (1 - F*/Loss) it is 1 (mean over seeds).",
+            predicted=1,
+            measured=np.mean(leaving.slope[-1] / (-2 * energy * (1 - ratio))),
+            tolerance=1e-3,
+            because=f"the outputs, which the formula takes as 0, are of order eps^{s.approach_hidden[-1]}",
+        ),
+    )
 
 
 def _published(record: Record) -> tuple[Claim, ...]:

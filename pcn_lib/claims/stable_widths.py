@@ -7,7 +7,9 @@ from pcn_lib.experiments.stable_widths import LAZY, METHODS, NOT_GROWING, Record
 from pcn_lib.numerics import tolerance
 from pcn_lib.statistics import mean
 
-PAPER = "paper, section 3"
+PAPER = "paper (abstract, v1)"
+#: For BP alone.
+BEFORE = "Yang & Hu 2021"
 #: What finite widths and eight seeds leave uncertain in an exponent; neighbours on the grid differ by 0.25.
 FIT = 0.15
 
@@ -21,6 +23,7 @@ def _diagram(record: Record) -> tuple[Claim, ...]:
     theory, found = predicted(record.settings), []
     cells = theory.stable.size
     for name, measured, is_so in (
+        ("non-exploding", record.non_exploding(), theory.non_exploding),
         ("stable", record.stable(), theory.stable),
         ("stable and non-lazy", record.feature_learning(), theory.feature_learning),
     ):
@@ -29,14 +32,36 @@ def _diagram(record: Record) -> tuple[Claim, ...]:
                 close(
                     f"{name}, {method}",
                     f"Of the {cells} pairs (d, c), those on which theory and {method} agree whether it is {name}.",
-                    source=PAPER,
+                    source=PAPER if method == "PC" else BEFORE,
                     predicted=cells,
                     measured=agrees.sum(),
                     tolerance=0,
-                    because=f"a fitted exponent below {NOT_GROWING} counts as not growing, on a grid of 1/4",
+                    because=f"an exponent within {NOT_GROWING} of 0 counts as 0: half of the grid's 1/4",
                 )
             )
-    return (*found, *_exponents(record))
+    return (*found, *_exponents(record), *_frozen(record))
+
+
+def _frozen(record: Record) -> tuple[Claim, ...]:
+    """That (ii) is a condition of its own: beyond d = 1/2 features of order one go with a prediction that freezes."""
+    theory = predicted(record.settings)
+    beyond = theory.non_exploding & (theory.hidden == 0) & (theory.output < 0)
+    if not beyond.any():
+        return ()
+    return tuple(
+        fails_outside(
+            close(
+                f"features of order one suffice, {method}",
+                "Where features move by order one and nothing grows, the prediction moves by order one (the exponent "
+                "in N farthest from 0).",
+                predicted=0.0,
+                measured=fitted[beyond].min(),
+                tolerance=NOT_GROWING,
+                because="at d > 1/2 with c = -d - 1/2 the prediction moves by N^(1/2 - d)",
+            )
+        )
+        for method, fitted in zip(METHODS, record.fitted("output"), strict=True)
+    )
 
 
 def _exponents(record: Record) -> tuple[Claim, ...]:
@@ -49,11 +74,11 @@ def _exponents(record: Record) -> tuple[Claim, ...]:
             found.append(
                 at_most(
                     f"exponents of {name}, {compared}",
-                    "The largest difference of exponents in N over all stable pairs: "
+                    "The largest difference of exponents in N over all non-exploding pairs: "
                     + ("PC's from BP's." if compared not in METHODS else f"{compared}'s from the predicted."),
-                    source=PAPER if compared in METHODS else "ours",
+                    source={"PC": PAPER, "BP": BEFORE}.get(compared, "ours"),
                     bound=FIT,
-                    measured=np.abs(distance)[theory.stable].max(),
+                    measured=np.abs(distance)[theory.non_exploding].max(),
                     because="corrections of order N^-1/2 to a fit over finite widths",
                 )
             )
@@ -67,7 +92,7 @@ def _standard(record: Record) -> tuple[Claim, ...]:
         close(
             f"SP's first step, {method}",
             "At a rate that does not depend on width, SP's output moves by N in one step (fitted exponent).",
-            source="paper, practical message",
+            source="paper (abstract, camera-ready)",
             predicted=1.0,
             measured=slope,
             tolerance=2 * FIT,
@@ -82,7 +107,7 @@ def _standard(record: Record) -> tuple[Claim, ...]:
                 "The output's movement does not grow with width under SP at a fixed rate (fitted exponent).",
                 bound=NOT_GROWING,
                 measured=slope,
-                because="c = 0, and stability needs c = 1",
+                because="c = 0, and its hidden layers and readout (b = 1) need c = 1",
             )
         )
         for method, slope in zip(METHODS, first, strict=True)

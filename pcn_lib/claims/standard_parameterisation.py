@@ -51,7 +51,7 @@ def _training(record: Record) -> tuple[Claim, ...]:
             measured=np.mean(slopes) if slopes else np.nan,
             tolerance=0.5,
             because="few draws with long tails, and at the largest widths a step too large to be of first order",
-            source="paper: SP would need the rate to fall as 1/N",
+            source="paper (camera-ready abstract): the output explodes with width",
         ),
         at_most(
             "with skips, predictive coding stands still",
@@ -101,7 +101,7 @@ def _outside(record: Record) -> tuple[Claim, ...]:
                 f"s - 1 is small at N = {width}, for both draws, with skips or without (least of the means).",
                 bound=0.1,
                 measured=min(one.rescaling.mean() for one in start),
-                because="the theorem needs muPC: under SP s - 1 does not fall with N",
+                because="the theorem needs an output scale d > 0, as in muPC: under SP s - 1 does not fall with N",
             )
         ),
         fails_outside(
@@ -110,7 +110,7 @@ def _outside(record: Record) -> tuple[Claim, ...]:
                 f"1 - F*/Loss is small at N = {width} (least of the means).",
                 bound=0.1,
                 measured=min(one.gap.mean() for one in start),
-                because="the theorem needs muPC",
+                because="the theorem needs d > 0, as in muPC",
             )
         ),
         fails_outside(
@@ -119,7 +119,7 @@ def _outside(record: Record) -> tuple[Claim, ...]:
                 f"The gradients have one direction at N = {width} (least cosine of the four kinds).",
                 bound=0.9,
                 measured=min(aligned),
-                because="the theorem needs muPC",
+                because="the theorem needs d > 0, as in muPC",
                 source="paper, Figures A.18 and A.19: PC is not BP",
             )
         ),

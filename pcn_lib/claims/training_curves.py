@@ -128,11 +128,12 @@ def _late(record: Record) -> tuple[Claim, ...]:
         ),
         close(
             "the direction returns as the loss vanishes",
-            "1 - cos falls as the first power of the loss, late in training (fitted exponent, mean of the seeds).",
+            "1 - cos is of the order of the loss, no less: late in training it falls as the first power (fitted "
+            "exponent, mean of the seeds).",
             predicted=1,
             measured=np.mean(slopes) if slopes else np.nan,
-            tolerance=0.3,
-            because="grad s and the norm of grad Loss over the root of the loss still drift while the loss falls",
+            tolerance=0.25,
+            because="grad s and the residuals' direction, which set the constant, still drift while the loss falls",
         ),
     )
 

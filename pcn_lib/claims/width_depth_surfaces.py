@@ -1,8 +1,15 @@
 """What the chapter on surfaces over width and depth asserts."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
+from pcn_lib.data import figure1
+from pcn_lib.data.published import FIGURE1_ERROR, FIGURE1_TOP
+from pcn_lib.experiments.paired_trainings import PAIRS
+from pcn_lib.experiments.published_figures import trends
+from pcn_lib.experiments.published_surfaces import FITS, FITS_FROM, WORDS, Answer, answer, exceeding, fits
 from pcn_lib.experiments.rescaling_at_start import relative_scatter
 from pcn_lib.experiments.width_depth_surfaces import Record, Surface, predict_start
 from pcn_lib.network import MLP
@@ -14,12 +21,24 @@ from pcn_lib.statistics import fit_slope
 WIDE = 8
 #: The cosine from which two gradients count as one.
 ALIKE = 0.9
+#: Standard deviations that a single published cosine, and that a trend of all of them, may lie off.
+OFF, LEANING = 3.0, 2.5
 
 
-def claims(record: Record) -> tuple[Claim, ...]:
-    """Certificates, the rescaling's mean and norm, and for every data set the paper's outcome with its rates."""
+def claims(record: Record, kept: Record | None = None) -> tuple[Claim, ...]:
+    """Certificates, the rescaling's mean and norm, the paper's outcome with its rates, and its published numbers.
+
+    Args:
+        record: this run.
+        kept: the run at full size that is kept with the book, which answers for the published numbers where this run
+            does not hold the paper's networks and images.
+    """
     surfaces = [claim for surface in record.surfaces for claim in _one_data_set(record, surface)]
-    return (*_everywhere(record), *_rescaling(record), *surfaces)
+    found = answer((record, kept), figure1())
+    published = () if found is None else (*_published_start(found), *_published_rates(found), *_narrowest(found))
+    if found is not None and found.record is kept:
+        published = [replace(claim, statement=f"{claim.statement[:-1]}; recorded run.") for claim in published]
+    return (*_everywhere(record), *_rescaling(record), *surfaces, *published)
 
 
 def _everywhere(record: Record) -> tuple[Claim, ...]:
@@ -29,14 +48,14 @@ def _everywhere(record: Record) -> tuple[Claim, ...]:
             "equilibria are certified",
             "The largest relative norm of dF/dz of all networks, data sets and snapshots.",
             bound=tolerance("float64").exact,
-            measured=max(one.residual.max() for one in curves),
+            measured=max(np.nanmax(one.residual) for one in curves),
             because="rounding in float64",
         ),
         at_least(
             "energies lie below losses",
             "The least 1 - F*/Loss of all networks, data sets and snapshots.",
             bound=0,
-            measured=min(one.gap.min() for one in curves),
+            measured=min(np.nanmin(one.gap) for one in curves),
             because="the eigenvalues of S are at least 1",
             source="paper; Innocenti et al. 2024",
         ),
@@ -123,14 +142,14 @@ def _rates(record: Record, surface: Surface) -> tuple[Claim, ...]:
 
 
 def _outcome(record: Record, surface: Surface) -> tuple[Claim, ...]:
-    settings, curves = record.settings, surface.curves
+    settings, curves = record.settings, surface.curves[:, : len(record.settings.widths_trained)]
     cosine = 1 - curves.one_minus_cosine.mean(axis=2)
     ratio = 1 - curves.gap.mean(axis=2)
     gains = [(values[:, -1] - values[:, 0]).min() for values in (cosine, ratio)]
     return (
         at_least(
             f"wide networks compute backpropagation's gradients, {surface.title}",
-            "At every depth and snapshot the widest network has a larger cosine and F*/Loss than the narrowest "
+            "At every depth and snapshot the widest trained network has a larger cosine and F*/Loss than the narrowest "
             "(least gain shown).",
             bound=0,
             measured=min(gains),
@@ -147,3 +166,100 @@ def _outcome(record: Record, surface: Surface) -> tuple[Claim, ...]:
             )
         ),
     )
+
+
+def _published_start(found: Answer) -> tuple[Claim, ...]:
+    """The published cosines before the first update, as draws of our experiment."""
+    cells, paper = found.start(), "paper, Figure 1"
+    agreed, count = cells.agreement, len(cells.places)
+    lean = dict(zip(("width", "depth"), trends(cells), strict=True))
+    return (
+        close(
+            "published cosines before training",
+            f"log2 of chi-squared per published cosine, {count} below the top colour, nothing fitted.",
+            predicted=0,
+            measured=np.log2(agreed.per_value),
+            tolerance=1,
+            because=f"a factor of 2; cells share batches, and three of our own give {_between(agreed.usual)} (95 %)",
+            source=paper,
+        ),
+        at_most(
+            "the published cosine that lies farthest off",
+            f"The largest deviation of the {count}, in standard deviations.",
+            bound=OFF,
+            measured=agreed.largest,
+            because=f"three of our own batches exceed it in {exceeding(cells, OFF):.0%} of cases",
+            source=paper,
+        ),
+        *(
+            at_most(
+                f"no trend of the deviations with {size}",
+                f"The slope of the deviations against the logarithm of the {size}, in standard deviations.",
+                bound=LEANING,
+                measured=abs(slope),
+                because="a normal deviation exceeds it in 1 % of cases",
+                source=paper,
+            )
+            for size, slope in lean.items()
+        ),
+        at_least(
+            "the published top colour",
+            "Our least mean cosine where the published colour before training is the last one.",
+            bound=FIGURE1_TOP - FIGURE1_ERROR,
+            measured=found.tops().min(),
+            because=f"the colour stands for {FIGURE1_TOP} and above, read to {FIGURE1_ERROR}",
+            source=paper,
+        ),
+    )
+
+
+def _published_rates(found: Answer) -> tuple[Claim, ...]:
+    """The published cosines over training: one pair of learning rates agrees, the others must fail."""
+    results = []
+    for pair, cells in fits(found).items():
+        usual = cells.agreement.usual
+        claim = at_most(
+            f"published trainings, {WORDS[pair]}",
+            f"Chi-squared per published cosine after training, {len(cells.places)} with N >= {FITS_FROM}; rates over "
+            "eta.",
+            bound=usual[1],
+            measured=cells.agreement.per_value,
+            because=f"three of our own batches give {_between(usual)} in 95 % of cases",
+            source="paper, Figure 1; rates ours",
+        )
+        results.append(claim if pair == FITS else fails_outside(claim))
+    return tuple(results)
+
+
+def _narrowest(found: Answer) -> tuple[Claim, ...]:
+    """What no pair of rates reproduces."""
+    cells = {pair: found.narrowest(pair) for pair in PAIRS}
+    nearest = min(cells, key=lambda pair: cells[pair].agreement.largest)
+    agreed, fitted = cells[nearest].agreement, cells[FITS].agreement
+    width, share = found.paper.widths[0], exceeding(cells[nearest], OFF)
+    return (
+        fails_outside(
+            at_most(
+                f"published trainings of N = {width}, {WORDS[FITS]}",
+                "Chi-squared per published cosine after training of the narrowest networks.",
+                bound=fitted.usual[1],
+                measured=fitted.per_value,
+                because=f"three of our own batches give {_between(fitted.usual)} in 95 % of cases; cause unknown",
+                source="paper, Figure 1; rates ours",
+            )
+        ),
+        fails_outside(
+            at_most(
+                f"every published cosine of N = {width} after training",
+                f"The largest deviation at the rates that come nearest ({WORDS[nearest]}), in standard deviations.",
+                bound=OFF,
+                measured=agreed.largest,
+                because=f"three of our own batches exceed it in {share:.0%} of cases; cause unknown",
+                source="paper, Figure 1; rates ours",
+            )
+        ),
+    )
+
+
+def _between(usual: tuple[float, float]) -> str:
+    return f"{usual[0]:.2f} to {usual[1]:.2f}"

@@ -19,7 +19,7 @@ class Dataset:
 
     Attributes:
         name: of the data set really used, such as ``fashion_mnist``.
-        x: inputs, [batch, ...]; of images, standardised per channel; of text, the characters' numbers.
+        x: inputs, [batch, ...]; of images, prepared; of text, the characters' numbers.
         y: targets, [batch, outputs] or, of text, [batch, length, outputs]: one-hot, or -1 and 1 for the toy task.
         labels: what each output stands for, in the order of the last axis of ``y``; empty for the toy task.
         source: where it was found, in words.

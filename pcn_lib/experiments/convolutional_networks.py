@@ -1,7 +1,7 @@
 """Residual convolutional networks on images: energies against losses and cosines over training, width by width (E8).
 
 Source: arXiv:2602.07697, Figure 4b.  Every training step ends at a certified equilibrium; beside it stands the
-published protocol, 200 gradient-descent steps on the activities.
+protocol of the authors' script, 200 gradient-descent steps on the activities.
 """
 
 import time
@@ -13,136 +13,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from pcn_lib.data import Dataset, Selection, images
+from pcn_lib.data import Dataset, Preparation, Selection, images
 from pcn_lib.data.folder import folder_images
 from pcn_lib.energy import Problem, cross_entropy
+from pcn_lib.experiments.comparison import Compared, compared
+from pcn_lib.experiments.convolutional_settings import PRESETS, PUBLISHED, PUBLISHED_STEPS, Settings, preset
+from pcn_lib.experiments.large_images import LargeImages, measure_large
 from pcn_lib.experiments.linear_cnn import ClosedForm, closed_form
 from pcn_lib.experiments.nonlinear_networks import ACTIVATIONS, first_order_gap
-from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
-from pcn_lib.experiments.published_inference import ACTIVITY_RATE, descent
-from pcn_lib.experiments.trainings import Curves, KnownAtStart, WiderAtStart, at_start, joined, stopped_after, trained
-from pcn_lib.inference import ActivityDescent, Solver, Sweeps
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE
+from pcn_lib.experiments.trainings import Curves, KnownAtStart, at_start, joined, stopped_after, trained
 from pcn_lib.network import CNN
 from pcn_lib.parameterisation import mupc_convolutional
 from pcn_lib.rescaling import expected_cnn_rescaling
 from pcn_lib.results import Provenance, provenance
 from pcn_lib.training import Adam, Schedule
 
-#: Steps of the published protocol, at the rate of the other networks.
-PUBLISHED_STEPS = 200
-PUBLISHED = ActivityDescent(descent(ACTIVITY_RATE), PUBLISHED_STEPS)
-
-
-@dataclass(frozen=True)
-class Settings(WiderAtStart):
-    """Which networks are trained, on what, and how inference is done.
-
-    Attributes:
-        data_set: images wanted; handwritten digits stand in where they are not on this machine.
-        folder: one's own images, a sub-folder for each class, instead of the data set; empty for none.
-        pixels: side to which the images of a folder are cut.
-        activation: phi of the residual blocks, tanh or relu.
-        widths: channels N of the networks that are trained.
-        wide: N of wider networks, measured at initialisation only.
-        published: N at which the published protocol is tried at initialisation.
-        published_trained: N at which, if among ``widths``, networks are trained by the published protocol as well.
-        counts: gradient-descent steps tried at initialisation, the published number among them.
-        enlarged: factors by which the images are enlarged, 1 first, each tried at initialisation.
-        enlarged_width: N of those networks.
-        linear: N of the linear networks.
-        draws: initialisations of each linear network.
-        blocks: residual blocks, a multiple of 3.
-        samples: B, in one batch.
-        steps: weight updates.
-        rate: Adam's base rate eta.
-        tolerance: relative norm of dF/dz that counts as an equilibrium.
-        seeds: initialisations of the trained networks.
-        seed: of the images drawn and of the first initialisation.
-
-    Raises:
-        SettingsError: a size too small, an unknown activation, or no published count.
-    """
-
-    data_set: str = "digits"
-    folder: str = ""
-    pixels: int = 224
-    activation: str = "tanh"
-    widths: tuple[int, ...] = (2, 8, 16)
-    wide: tuple[int, ...] = (128,)
-    published: tuple[int, ...] = (2, 16)
-    published_trained: tuple[int, ...] = ()
-    counts: tuple[int, ...] = (20, 60, PUBLISHED_STEPS)
-    enlarged: tuple[int, ...] = (1, 4)
-    enlarged_width: int = 8
-    linear: tuple[int, ...] = (4, 32)
-    draws: int = 32
-    blocks: int = 3
-    samples: int = 64
-    steps: int = 20
-    rate: float = 1e-3
-    tolerance: float = 1e-4
-    seeds: int = 1
-    seed: int = 0
-
-    def __post_init__(self):
-        check_sizes(self, widths=1, wide=1, published=1, counts=1, enlarged=1, linear=1, draws=2, pixels=8)
-        check_sizes(self, enlarged_width=1, blocks=3, samples=1, steps=1, seeds=1)
-        if self.activation not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            raise SettingsError(f"activation = {self.activation!r} given; known are {known}: choose one of these")
-        if PUBLISHED_STEPS not in self.counts:
-            raise SettingsError(f"counts = {self.counts} given; the published count is needed: add {PUBLISHED_STEPS}")
-        self.check_untrained()
-
-    @property
-    def certified(self) -> Solver:
-        """The solver that ends at an equilibrium and says how near: accelerated sweeps."""
-        return Sweeps(tolerance=self.tolerance, max_steps=60, accelerate=True)
-
-    @property
-    def depth(self) -> int:
-        """L, the number of weight layers."""
-        return self.blocks + 4
-
-
-PRESETS = {
-    "smoke": Settings(
-        widths=(2, 16), published=(16,), enlarged=(1, 2), enlarged_width=16, counts=(20, PUBLISHED_STEPS),
-        linear=(4,), samples=4, steps=2,
-    ),
-    "quick": Settings(),
-    "full": Settings(
-        data_set="cifar10",
-        widths=(2, 8, 16),
-        wide=(32, 64, 128),
-        published=(2, 8, 16),
-        published_trained=(2, 8),
-        counts=(20, 60, PUBLISHED_STEPS, 600),
-        enlarged=(1, 2),
-        linear=(4, 16, 64),
-        draws=64,
-        steps=100,
-    ),
-    "paper": Settings(
-        data_set="cifar10",
-        folder="imagenet",
-        widths=(2, 8, 16, 32),
-        wide=(64, 128),
-        published=(2, 8, 16, 32),
-        published_trained=(2, 8, 16, 32),
-        counts=(20, 60, PUBLISHED_STEPS, 600, 2000),
-        enlarged=(1,),
-        linear=(4, 16, 64),
-        draws=64,
-        samples=128,
-        steps=100,
-    ),
-}  # fmt: skip
-
-
-def preset(profile: str, **overrides) -> Settings:
-    """The settings of a profile; an override that is not None replaces its value."""
-    return choose(PRESETS, profile, overrides)
+__all__ = ["PRESETS", "PUBLISHED_STEPS", "Record", "Settings", "comparison", "load", "preset", "run"]
 
 
 @dataclass(frozen=True)
@@ -158,9 +45,10 @@ class Record(KnownAtStart):
         predicted_gap: 1 - F* / Loss to first order before the first update, for ``settings.untrained``.
         stopped: inference stopped by count before the first update, for ``settings.published``; its last axis is
             ``settings.counts``.
-        published: trained by the published protocol, for ``settings.by_count``; None where there are none.
+        published: trained by the script's protocol, for ``settings.by_count``; None where there are none.
         enlarged: before the first update, on images enlarged by the factors ``settings.enlarged``; one step.
         enlarged_rescaling: E[S] - I of the linear network of each of those sizes.
+        large: both protocols on large images.
         linear: the closed form of the linear networks.
     """
 
@@ -174,6 +62,7 @@ class Record(KnownAtStart):
     published: Curves | None
     enlarged: Curves
     enlarged_rescaling: Float[np.ndarray, " factors"]
+    large: LargeImages
     linear: ClosedForm
 
 
@@ -204,6 +93,7 @@ def run(settings: Settings) -> Record:
         stopped_after(problems(settings.published), settings.counts, ACTIVITY_RATE),
         published,
         *_enlarged(settings, data, curves),
+        _large(settings, adam),
         linear,
     )
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=data.note, dtype="float32")
@@ -226,16 +116,30 @@ def _enlarged(settings: Settings, data: Dataset, known: Curves) -> tuple[Curves,
     return joined(parts, axis=1), np.array(expected)
 
 
-def load(settings: Settings) -> Dataset:
-    """The images, not flattened.
+def _large(settings: Settings, adam: Adam) -> LargeImages:
+    """Both protocols on large images, each draw with images and an initialisation of its own."""
+    widths = (settings.large_widths, settings.large_trained)
+    batches = [load(settings, settings.large_samples, draw) for draw in range(settings.large_draws)]
+    large = [data.x.repeat(settings.large, axis=1).repeat(settings.large, axis=2) for data in batches]
+
+    def problem(width: int, draw: int) -> Problem:
+        return problem_of(settings, batches[draw], width, draw, large[draw])
+
+    solvers = (settings.certified, PUBLISHED)
+    return measure_large(problem, widths, settings.large_draws, solvers, (adam, settings.large_steps))
+
+
+def load(settings: Settings, samples: int = 0, draw: int = 0) -> Dataset:
+    """The images of one draw, not flattened; ``samples`` of them instead of the settings' if given.
 
     Raises:
         FolderError: the folder does not hold images in a sub-folder for each class.
     """
-    selection = Selection(settings.samples, settings.seed, flat=False)
+    selection = Selection(samples or settings.samples, settings.seed + draw, flat=False)
+    preparation = Preparation.named(settings.preparation)
     if settings.folder:
-        return folder_images(Path(settings.folder).expanduser(), selection, settings.pixels)
-    return images(settings.data_set, selection, default="digits")
+        return folder_images(Path(settings.folder).expanduser(), selection, settings.pixels, preparation)
+    return images(settings.data_set, selection, preparation=preparation, default="digits")
 
 
 def cnn_of(settings: Settings, x: np.ndarray, y: np.ndarray, width: int) -> CNN:
@@ -251,3 +155,19 @@ def problem_of(settings: Settings, data: Dataset, width: int, seed: int, x: np.n
         jax.random.key(settings.seed + seed), mupc_convolutional(), "float32"
     )
     return Problem(network, jnp.asarray(x, "float32"), jnp.asarray(data.y, "float32"), cross_entropy)
+
+
+def comparison(record: Record) -> tuple[Compared, ...]:
+    """Every published cosine beside ours on images of the published size; none where images are smaller."""
+    s, large = record.settings, record.large
+    if not large.published:
+        return ()
+    script = f"{PUBLISHED_STEPS} steps"
+    rows = (
+        (s.large_widths, large.stopped, script, True),
+        (s.large_widths, large.certified, "certified", True),
+        (s.large_trained, large.script, f"{script}, trained", False),
+        (s.large_trained, large.trained, "certified, trained", False),
+    )
+    found = (compared("cnn", w, 1 - c.one_minus_cosine, protocol, bands=bands) for w, c, protocol, bands in rows)
+    return sum(found, ())

@@ -1,7 +1,7 @@
 """Depth: what the exponent alpha of the hidden multiplier does to residual networks, and why those without skips fail.
 
-Three measurements on linear networks: the size of the last hidden layer, what one step at a rate that does not
-depend on depth moves, and how much ||h_l||^2 scatters over initialisations.
+Four measurements on linear networks: the size of the last hidden layer, what one step at a rate that does not
+depend on depth moves, how far PC's step is from BP's over s, and how much ||h_l||^2 scatters over initialisations.
 """
 
 import time
@@ -15,13 +15,15 @@ from jaxtyping import Array, Float
 
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem
-from pcn_lib.experiments.many_parameterisations import BASE, equivalent, train_many
+from pcn_lib.experiments.many_parameterisations import BASE, corrections, equivalent, train_many
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
 from pcn_lib.network import MLP, Network, feedforward
 from pcn_lib.parameterisation import Exponents, Parameterisation, Power, abcd, mupc, mupc_skips
 from pcn_lib.results import Provenance, provenance
 
 METHODS = ("PC", "BP")
+#: Under which corrections to PC's update are measured: muPC with skips, and the same hidden layers with a lazy readout.
+CORRECTED = (mupc_skips(), abcd(Exponents(d=0.0, c=0.0, alpha=0.5)))
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Settings:
         alphas: depth exponents of the hidden multiplier, 1/2 and 1 among them.
         rate: eta, small, so that one step is of first order.
         seeds: initialisations of each network.
+        correction_widths: N, in increasing order, at which PC's update is compared with BP's over s.
+        correction_depths: L there.
+        correction_seeds: initialisations there.
         scatter_widths: N at which the scatter of ||h||^2 is measured.
         scatter_depth: L there.
         scatter_seeds: initialisations there.
@@ -50,15 +55,21 @@ class Settings:
     alphas: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     rate: float = 1e-3
     seeds: int = 8
+    correction_widths: tuple[int, ...] = (64, 128, 256)
+    correction_depths: tuple[int, ...] = (4, 16)
+    correction_seeds: int = 24
     scatter_widths: tuple[int, ...] = (32, 64)
     scatter_depth: int = 32
     scatter_seeds: int = 200
 
     def __post_init__(self):
         check_sizes(self, inputs=1, samples=2, width=1, depths=3, alphas=0, seeds=2)
+        check_sizes(self, correction_widths=2, correction_depths=3, correction_seeds=2)
         check_sizes(self, scatter_widths=8, scatter_depth=3, scatter_seeds=8)
-        if len(self.depths) < 2 or sorted(set(self.depths)) != list(self.depths):
-            raise SettingsError(f"depths = {self.depths} given; write two or more, each larger than the one before")
+        for name in ("depths", "correction_widths"):
+            sizes = getattr(self, name)
+            if len(sizes) < 2 or sorted(set(sizes)) != list(sizes):
+                raise SettingsError(f"{name} = {sizes} given; write two or more, each larger than the one before")
         if not {0.5, 1.0} <= set(self.alphas):
             raise SettingsError(
                 f"alphas = {self.alphas} given; the claims compare 0.5 with 1.0: let both be among them"
@@ -66,10 +77,16 @@ class Settings:
 
 
 PRESETS = {
-    "smoke": Settings(width=64, depths=(4, 16), scatter_seeds=100),
+    "smoke": Settings(width=64, depths=(4, 16), correction_widths=(64, 256), scatter_seeds=100),
     "quick": Settings(),
     "full": Settings(
-        width=512, depths=(4, 8, 16, 32, 64), scatter_widths=(32, 64, 128), scatter_depth=64, scatter_seeds=400
+        width=512,
+        depths=(4, 8, 16, 32, 64),
+        correction_widths=(64, 128, 256, 512, 1024),
+        correction_depths=(4, 8, 16),
+        scatter_widths=(32, 64, 128),
+        scatter_depth=64,
+        scatter_seeds=400,
     ),
     "paper": Settings(
         inputs=40, samples=20, width=512, depths=(4, 8, 16, 32, 64), scatter_widths=(64, 128, 256), scatter_depth=64
@@ -109,6 +126,8 @@ class Record:
         input_scale: mean of ||x||^2 / D over the batch.
         everything: all layers learn; one parameterisation for each alpha.
         hidden: only the hidden layers learn; one parameterisation for each alpha, then alpha = 1 with L times the rate.
+        corrections: ||s Delta f_PC - Delta f_BP|| / ||Delta f_BP|| over the batch, to first order in the rate, under
+            each of ``CORRECTED``; axes [parameterisations, depths, widths, seeds].
         no_skips: muPC without skips, all layers learn, at the first and the last depth; one parameterisation.
         scatter: log(||h_l||^2 / N) of one sample; axes [without and with skips, widths, seeds, hidden].
     """
@@ -118,8 +137,9 @@ class Record:
     input_scale: float
     everything: Step
     hidden: Step
+    corrections: Float[np.ndarray, "parameterisations depths widths many"]
     no_skips: Step
-    scatter: Float[np.ndarray, "kinds widths many hidden"]
+    scatter: Float[np.ndarray, "kinds scatter_widths draws hidden"]
 
 
 @dataclass(frozen=True)
@@ -144,7 +164,8 @@ class Predicted:
 def predict(alpha: float, depth: int, width: int) -> Predicted:
     """What the chapter derives, for muPC's multipliers with branch multiplier L^-alpha, gamma_0 = 1.
 
-    Source: the orders are arXiv:2602.07697's, section 4; the constants are derived here, see the chapter "Depth".
+    Source: the orders are those of arXiv:2602.07697 and, for BP, arXiv:2309.16620; the constants are derived here,
+    see the chapter "Depth".
     """
     branch = depth ** (-2 * alpha)
     g = 1 + branch
@@ -160,14 +181,13 @@ def run(settings: Settings) -> Record:
     only_hidden = [*map(hidden_only, every), hidden_only(abcd(Exponents(alpha=1.0)), depth_power=1.0)]
     step = measure(settings, [*every, *only_hidden], settings.depths, skips=True)
     no_skips = measure(settings, [mupc()], (settings.depths[0], settings.depths[-1]), skips=False)
-    scatter = measure_scatter(settings)
+    corrections, scatter = measure_corrections(settings), measure_scatter(settings)
     task = _task(settings)
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=task.note)
     count = len(every)
     input_scale = float(np.mean(task.x**2))
-    return Record(
-        settings, made, input_scale, _select(step, slice(count)), _select(step, slice(count, None)), no_skips, scatter
-    )
+    everything, hidden = _select(step, slice(count)), _select(step, slice(count, None))
+    return Record(settings, made, input_scale, everything, hidden, corrections, no_skips, scatter)
 
 
 def hidden_only(parameterisation: Parameterisation, depth_power: float = 0.0) -> Parameterisation:
@@ -220,6 +240,18 @@ def problem(settings: Settings, mlp: MLP, seed: int = 0) -> Problem:
 @partial(jax.jit, static_argnums=(1, 2, 3))
 def _init(key: Array, mlp: MLP, parameterisation: Parameterisation, dtype) -> Network:
     return mlp.init(key, parameterisation, dtype)
+
+
+def measure_corrections(settings: Settings) -> np.ndarray:
+    """How far PC's first-order update of f is from BP's over s, for ``CORRECTED`` at every depth, width and seed."""
+
+    def at(depth: int, width: int) -> np.ndarray:
+        mlp = MLP(settings.inputs, width, depth, skips=True)
+        chosen = equivalent(CORRECTED, mlp)
+        return np.array([corrections(problem(settings, mlp, k), chosen) for k in range(settings.correction_seeds)])
+
+    rows = [[at(depth, width) for width in settings.correction_widths] for depth in settings.correction_depths]
+    return np.moveaxis(np.array(rows), -1, 0)
 
 
 def measure_scatter(settings: Settings) -> np.ndarray:

@@ -125,7 +125,7 @@ class Record:
         provenance: where and when.
         counts: numbers of steps at which inference is measured.
         descent: with skips, under SP and muPC, at each network's own rate, :data:`RATE_SHARE` / mu_max.
-        published: residual after 1, 2, 3, ... steps at the published rate, axes [families, hidden, steps].
+        published: residual after 1, 2, 3, ... steps at the script's rate, axes [families, hidden, steps].
         exact_from_bp: 1 - cos of both gradients at the exact equilibrium, axes [families, hidden].
         smallest, largest: mu_min and mu_max, axes [all families, widths, hidden].
         followed_smallest, followed_largest: of the networks whose inference is followed, axes [families, hidden].
@@ -255,10 +255,23 @@ def follow(
     return _descend(problem, jnp.asarray(rate), counts, measure), compare(target, reference).total.one_minus_cosine
 
 
+def late_factor(
+    rate: float | np.ndarray, smallest: float | np.ndarray, largest: float | np.ndarray
+) -> Float[np.ndarray, "*cases"]:
+    """Factor by which a late step of gradient descent shrinks z - z*, from a start with a share of both ends' modes.
+
+        max(|1 - beta mu_min|, |1 - beta mu_max|),  which is 1 - beta mu_min iff beta <= 2 / (mu_min + mu_max)
+
+    Source: derived here, see the chapter "Inference convergence".
+    """
+    return np.asarray(np.maximum(np.abs(1 - rate * smallest), np.abs(1 - rate * largest)))
+
+
 def slowest_possible(hidden: int, family: Family) -> float:
     """The wide limit's upper bound on mu_min:  1 / sum_{l=1}^{H} G^{l-1},  G the growth of a layer's mean square.
 
-    G is 2 for SP with skips, 1 + 1/L for muPC with skips, and 1 without skips.
+    G is 2 for SP with skips, 1 + 1/L for muPC with skips, and 1 without skips.  As mu_max >= 1, its reciprocal is a
+    lower bound on the condition number; there is no upper one here.
 
     Source: derived here, see the chapter "Inference convergence".
     """

@@ -1,6 +1,6 @@
 """One size of network trained at many base rates and under several parameterisations, compiled once.
 
-Source: arXiv:2602.07697, section 3, for the parameterisations; the tangent kernel's prediction is derived here, see
+Source: arXiv:2602.07697 for the parameterisations; the tangent kernel's prediction is derived here, see
 the chapter "Learning and transfer".
 """
 

@@ -161,6 +161,35 @@ def residual_over_batch(residual: Float[Array, " batch"], error: Float[Array, "b
     return jnp.linalg.norm(residual * start) / jnp.linalg.norm(start)
 
 
+@jax.jit
+def corrections(problem: Problem, parameterisations: Equivalent) -> Float[Array, " parameterisations"]:
+    """||s Delta f_PC - Delta f_BP|| / ||Delta f_BP|| over the batch, of a linear network with one output.
+
+    Delta f = -(df/dtheta) rho G for each gradient G, with the rates rho of the layers: the derivative of the updated
+    prediction in the base rate, so that no size of a step enters.  s = Loss/F*, exact for one output.
+
+    Source: derived here, see the chapter "Depth".
+
+    Args:
+        problem: a network drawn in :data:`BASE`.
+        parameterisations: from :func:`equivalent`.
+    """
+
+    def one(chosen: Equivalent) -> Array:
+        network = jax.tree.map(jnp.multiply, chosen.start.like(problem.network), problem.network)
+        own = replace(problem, network=network)
+        equilibrium = LinearExact()(own)
+
+        def moved(gradient: Network) -> Array:
+            step = jax.tree.map(lambda rate, g: -rate * g, chosen.rate.like(network), gradient)
+            return jax.jvp(lambda network: feedforward(network, own.x).output, (network,), (step,))[1]
+
+        pc, bp = moved(pc_gradient(own, equilibrium)), moved(bp_gradient(own))
+        return jnp.linalg.norm(loss(own) / equilibrium.energy * pc - bp) / jnp.linalg.norm(bp)
+
+    return jax.lax.map(one, parameterisations)
+
+
 def _stacked(activities: Activities) -> Float[Array, "batch hidden width"]:
     first, *stack = activities
     return jnp.concatenate([first[:, None], *stack], axis=1)

@@ -120,7 +120,7 @@ class Record:
         by_hand: z_2's error over the sweeps of the one-unit network of the chapter, from 0; axes [sweeps].
         wide: axes [activations, sizes, seeds], as in :data:`ACTIVATIONS` and ``settings.sizes``.
         narrow: linear, of the narrow size; no axes in front.
-        standard: linear, the widest at ``settings.depth``, in the standard parameterisation; no axes in front.
+        standard: linear, the widest at ``settings.depth``, in SP of variance 1/N without skips; no axes in front.
     """
 
     settings: Settings

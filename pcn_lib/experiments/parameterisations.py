@@ -242,11 +242,12 @@ def initial_scales(kind: Kind, size: tuple[int, int], *, inputs: int, input_squa
 
 
 def update_exponents(parameterisation: Parameterisation, depth: int) -> Float[np.ndarray, " layers"]:
-    """Exponents of N in the change of h_1..h_{L-1} (per unit) and of f in the first step of gradient descent.
+    """Exponents of N in the first step's change of h_1..h_{L-1} (per unit) and of f, to first order in its rate.
 
+    They are those of the whole step where no activity's exponent is positive; elsewhere products of changes may lead.
     The same for PC and BP: S is of order 1 in N where ||P_l||^2 is of order at most 1.
 
-    Source: derived here from arXiv:2602.07697, section 3; see the chapter "Parameterisations".
+    Source: derived here, as Yang & Hu 2021 do for BP; see the chapter "Parameterisations".
 
     Args:
         parameterisation: multipliers, variances and rates.
@@ -275,6 +276,20 @@ def fitted_exponents(settings: Settings, moved: Moved) -> Float[np.ndarray, "kin
     """The same, fitted to the root mean square over seeds of what the first step did."""
     sizes = np.sqrt(np.mean(after(moved, 1) ** 2, axis=2))
     return np.array([[fit_slope(settings.widths, column).slope for column in kind.T] for kind in sizes])
+
+
+def step_exponents(settings: Settings, parameterisation: Parameterisation) -> Float[np.ndarray, "methods layers"]:
+    """Fitted exponents of the first step at the settings' rate, without skips; PC, then BP."""
+    task = toy_task(settings.seed, inputs=settings.inputs, samples=settings.samples)
+    data = tuple(jnp.asarray(a, jnp.zeros(()).dtype) for a in (task.x, task.y))
+    rows = []
+    for width in settings.widths:
+        size = (width, settings.depth)
+        same = equivalent([parameterisation], MLP(settings.inputs, *size))
+        problems = _problems(settings, data, size, skips=False)
+        rows.append([train_many(p, same, settings.rate, steps=1) for p in problems])
+    moved = (_moved([[getattr(m, name) for m in row] for row in rows]) for name in ("pc", "bp"))
+    return np.stack([fitted_exponents(settings, method)[0] for method in moved])
 
 
 def after(moved: Moved, step: int) -> Float[np.ndarray, "kinds widths seeds layers"]:

@@ -17,8 +17,10 @@ from jaxtyping import Array, Float
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem, loss
 from pcn_lib.experiments.profiles import check_sizes, choose
+from pcn_lib.experiments.square_networks import square_cosines
 from pcn_lib.gradients import Similarity, bp_gradient, compare, pc_gradient
 from pcn_lib.network import MLP
+from pcn_lib.numerics import tree_norm
 from pcn_lib.parameterisation import Exponents, Parameterisation, abcd, mupc_skips
 from pcn_lib.rescaling import LinearExact, rescaling
 from pcn_lib.results import Provenance, provenance
@@ -36,6 +38,8 @@ class Settings:
         depths: L, ascending; every width is measured at every depth.
         seeds: initialisations of each network.
         gammas: gamma_0, measured at the middle width and depth.
+        squares: N = L of networks as deep as they are wide.
+        square_seeds: initialisations of each of these.
     """
 
     seed: int = 0
@@ -44,19 +48,33 @@ class Settings:
     widths: tuple[int, ...] = (32, 128, 512)
     depths: tuple[int, ...] = (2, 8, 32)
     seeds: int = 4
-    gammas: tuple[float, ...] = (0.5, 1.0, 2.0)
+    gammas: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)
+    squares: tuple[int, ...] = (16, 64)
+    square_seeds: int = 20
 
     def __post_init__(self):
         check_sizes(self, inputs=1, samples=2, widths=2, depths=2, seeds=2)
-        for name in ("widths", "depths", "gammas"):
+        check_sizes(self, squares=2, square_seeds=2)
+        for name in ("widths", "depths", "gammas", "squares"):
             object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
 
 
 PRESETS = {
-    "smoke": Settings(widths=(32, 128), depths=(2, 8), seeds=3, gammas=(1.0, 2.0)),
+    "smoke": Settings(widths=(32, 128), depths=(2, 8), seeds=3, gammas=(0.125, 0.25, 0.5, 1.0)),
     "quick": Settings(),
-    "full": Settings(widths=(32, 64, 128, 256, 512, 1024), depths=(2, 4, 8, 16, 32), seeds=10),
-    "paper": Settings(widths=(32, 64, 128, 256, 512, 1024, 2048), depths=(2, 4, 8, 16, 32, 64), seeds=10),
+    "full": Settings(
+        widths=(32, 64, 128, 256, 512, 1024),
+        depths=(2, 4, 8, 16, 32),
+        seeds=10,
+        squares=(16, 32, 64, 128, 256, 512),
+        square_seeds=10,
+    ),
+    "paper": Settings(
+        widths=(32, 64, 128, 256, 512, 1024, 2048),
+        depths=(2, 4, 8, 16, 32, 64),
+        seeds=10,
+        squares=(16, 32, 64, 128, 256, 512),
+    ),
 }
 
 
@@ -91,9 +109,11 @@ class Record:
         provenance: where and when.
         alignment: q = ||(1/B) sum_i y_i x_i||^2 / D of the data.
         gap: over the grid; axes [depths, widths, seeds].
+        loss_gradient: ||grad Loss|| over the grid; axes [depths, widths, seeds].
         layers: 1 - cos of each layer's gradient, one array for each depth; axes [widths, seeds, L].
         by_gamma: over gamma_0 at the middle sizes; axes [gammas, seeds].
         lazy: the widest network at the middle depth, with a readout multiplier N^-1/2 instead of 1/N; axes [seeds].
+        square: cos(grad F*, grad Loss) where N = L; axes [squares, square_seeds].
         residual: the largest relative ||dF/dz|| of all equilibria.
     """
 
@@ -101,15 +121,23 @@ class Record:
     provenance: Provenance
     alignment: float
     gap: Gap
+    loss_gradient: Float[np.ndarray, "depths widths seeds"]
     layers: tuple[Float[np.ndarray, "widths seeds _"], ...]
     by_gamma: Gap
     lazy: Gap
+    square: Float[np.ndarray, "squares square_seeds"]
     residual: float
 
     @property
     def middle(self) -> tuple[int, int]:
         """(N, L) at which gamma_0 is varied."""
         return middle(self.settings)
+
+    @property
+    def square_cosines(self) -> dict[int, float]:
+        """The mean cosine where N = L, by size."""
+        means = np.asarray(self.square).mean(axis=1).round(3)
+        return dict(zip(self.settings.squares, means.tolist(), strict=True))
 
 
 def middle(settings: Settings) -> tuple[int, int]:
@@ -119,9 +147,10 @@ def middle(settings: Settings) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One network: its gap, 1 - cos of each layer, and the certificate."""
+    """One network: its gap, ||grad Loss||, 1 - cos of each layer, and the certificate."""
 
     gap: tuple[float, float, float, float]
+    loss_gradient: float
     layers: np.ndarray
     residual: float
 
@@ -139,15 +168,18 @@ def run(settings: Settings) -> Record:
     # Depth-muP's hidden multipliers with the lazy readout, d = 0.
     ntp_skips = abcd(Exponents(d=0.0, c=0.0, alpha=0.5))
     lazy = _measure(settings, (x, y), (settings.widths[-1], middle(settings)[1]), ntp_skips)
+    square = square_cosines(task.x, task.y, settings.squares, seeds=settings.square_seeds, seed=settings.seed)
     everything = [m for row in grid for cell in row for m in cell] + [m for cell in [*by_gamma, lazy] for m in cell]
     return Record(
         settings,
         provenance(settings, seconds=time.perf_counter() - start, data_set=task.note, seeds=(settings.seed,)),
         float(jnp.sum(jnp.mean(x * y, axis=0) ** 2)) / settings.inputs,
         _gap([[[m.gap for m in cell] for cell in row] for row in grid]),
+        np.array([[[m.loss_gradient for m in cell] for cell in row] for row in grid]),
         tuple(np.array([[m.layers for m in cell] for cell in row]) for row in grid),
         _gap([[m.gap for m in cell] for cell in by_gamma]),
         _gap([m.gap for m in lazy]),
+        square,
         max(m.residual for m in everything),
     )
 
@@ -165,19 +197,21 @@ def _measure(
     found = []
     for key in keys:
         problem = Problem(mlp.init(key, parameterisation, data[0].dtype), *data)
-        s, energy, total, layers, residual = jax.device_get(_compare_gradients(problem))
+        s, energy, norm, total, layers, residual = jax.device_get(_compare_gradients(problem))
         gap = tuple(map(float, (s - 1, 1 - energy, total.relative_error, total.one_minus_cosine)))
-        found.append(Measurement(gap, layers.one_minus_cosine, float(residual)))
+        found.append(Measurement(gap, float(norm), layers.one_minus_cosine, float(residual)))
     return found
 
 
 @jax.jit
-def _compare_gradients(problem: Problem) -> tuple[Array, Array, Similarity, Similarity, Array]:
-    """s, F*/Loss, the comparison of the gradients (total, layers), and the certificate."""
+def _compare_gradients(problem: Problem) -> tuple[Array, Array, Array, Similarity, Similarity, Array]:
+    """s, F*/Loss, ||grad Loss||, the comparison of the gradients (total, layers), and the certificate."""
     equilibrium = LinearExact()(problem)
-    comparison = compare(pc_gradient(problem, equilibrium), bp_gradient(problem))
+    backward = bp_gradient(problem)
+    comparison = compare(pc_gradient(problem, equilibrium), backward)
     s = rescaling(problem.network)[0, 0]
-    return s, equilibrium.energy / loss(problem), comparison.total, comparison.layers, jnp.max(equilibrium.residual)
+    ratio, residual = equilibrium.energy / loss(problem), jnp.max(equilibrium.residual)
+    return s, ratio, tree_norm(backward), comparison.total, comparison.layers, residual
 
 
 @dataclass(frozen=True)
@@ -210,7 +244,7 @@ def predict(width: int, depth: int, *, alignment: float, gamma_0: float = 1.0) -
         alignment: q = ||(1/B) sum_i y_i x_i||^2 / D.
         gamma_0: output scale.
 
-    Assumes: Loss = 1/2, its value for targets +-1 when the output is small.
+    Assumes: Loss = 1/2, its value for targets +-1 when the output is small, gamma_0^2 N >> 1.
     """
     growth = 1 + 1 / depth
     sums = list(_squared_sums(depth))
@@ -226,7 +260,7 @@ def predict(width: int, depth: int, *, alignment: float, gamma_0: float = 1.0) -
 
 
 def joint_limit(ratio: Float[np.ndarray, "*ratios"] | float, *, alignment: float, gamma_0: float = 1.0) -> Gap:
-    """The gap as N and L grow together at L/N = ratio: predict's limit, a function of the ratio alone.
+    """The gap conjectured as N and L grow together at L/N = ratio: predict's limit as L grows.
 
         s - 1 = (e - 1) ratio / gamma_0^2,      tan = (e / (3 q))^1/2 ratio / (gamma_0 s)
 

@@ -1,4 +1,4 @@
-"""The published protocol of inference: a number of gradient-descent steps on the activities that is fixed in advance.
+"""Inference of the authors' public script: a number of gradient-descent steps on the activities, fixed in advance.
 
 It stops by count, not by what is left; :func:`skip_chain_residual` says how much to expect.
 """
@@ -21,7 +21,7 @@ def descent(rate: float) -> optax.GradientTransformation:
 
 
 def published_inference(hidden: int) -> ActivityDescent:
-    """The published solver for a network of H hidden layers: 100 H steps at rate 0.3."""
+    """The script's solver for a network of H hidden layers: 100 H steps at rate 0.3."""
     return ActivityDescent(descent(ACTIVITY_RATE), STEPS_PER_LAYER * hidden)
 
 

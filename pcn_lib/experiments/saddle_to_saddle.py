@@ -17,11 +17,13 @@ from jaxtyping import Array, Float, Int
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
+from pcn_lib.gradients import pc_gradient
+from pcn_lib.inference import Equilibrium
 from pcn_lib.network import MLP
 from pcn_lib.parameterisation import mupc, mupc_skips
 from pcn_lib.rescaling import LinearExact
 from pcn_lib.results import Provenance, provenance
-from pcn_lib.training import GradientDescent, Schedule, train
+from pcn_lib.training import GradientDescent, Probe, Schedule, train
 
 
 class Start(NamedTuple):
@@ -131,6 +133,23 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Leaving:
+    """At the first step at which F* is at most half its value at the origin; NaN where there is none.
+
+    Attributes:
+        growth: ||W_l|| over its initial value, l = 1..L.
+        slope: W_L . dF*/dW_L, along the readout: zero at a stationary point.
+        energy: F*.
+        loss: Loss on the same weights.
+    """
+
+    growth: Float[np.ndarray, "*cases seeds layers"]
+    slope: Float[np.ndarray, "*cases seeds"]
+    energy: Float[np.ndarray, "*cases seeds"]
+    loss: Float[np.ndarray, "*cases seeds"]
+
+
+@dataclass(frozen=True)
 class Record:
     """What the study measured.
 
@@ -143,6 +162,7 @@ class Record:
         residual: the largest relative ||dF/dz|| of all finite trainings of the grid.
         approach: at ever smaller initial weights; axes [approach_hidden, factors, seeds].
         tiny: at still smaller ones, at the deepest of these networks; axes [tiny, seeds].
+        leaving: where the energy of these has fallen to half; axes [tiny, seeds, ...].
     """
 
     settings: Settings
@@ -153,15 +173,24 @@ class Record:
     residual: float
     approach: Times
     tiny: Times
+    leaving: Leaving
+
+
+class _Probed(NamedTuple):
+    """Of predictive coding's weights; axes [seeds, steps, ...]."""
+
+    sizes: Array  # ||W_l||, l = 1..L
+    slope: Array  # W_L . dF*/dW_L
 
 
 class _Trained(NamedTuple):
-    """Axes [seeds, steps]."""
+    """Axes [seeds, steps]; what was probed, where something was."""
 
     energy: np.ndarray
     pc_loss: np.ndarray
     bp_loss: np.ndarray
     residual: np.ndarray
+    probed: _Probed | None
 
 
 def run(settings: Settings) -> Record:
@@ -172,10 +201,10 @@ def run(settings: Settings) -> Record:
     x, y = (jnp.asarray(a, jnp.zeros(()).dtype) for a in (task.x, task.y))
     keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
 
-    def trained(width: int, hidden: int, steps: int, start: Start) -> _Trained:
+    def trained(width: int, hidden: int, steps: int, start: Start, probe: Probe | None = None) -> _Trained:
         mlp = MLP(settings.inputs, width, hidden + 1, skips=start.skips)
         factor, rate = (jnp.asarray(a, x.dtype) for a in (start.factor, settings.rate))
-        return _Trained(*jax.device_get(_train(mlp, steps, (x, y), keys, (factor, rate))))
+        return _Trained(*jax.device_get(_train(mlp, steps, (x, y), keys, (factor, rate), probe)))
 
     grid = [[[trained(N, H, settings.steps, s) for H in settings.hidden] for N in settings.widths] for s in STARTS]
     N = settings.approach_width
@@ -184,9 +213,8 @@ def run(settings: Settings) -> Record:
         for H in settings.approach_hidden
         for factor in settings.factors
     ]
-    tiny = [
-        trained(N, settings.approach_hidden[-1], settings.steps, Start("", factor, False)) for factor in settings.tiny
-    ]
+    deepest = settings.approach_hidden[-1]
+    tiny = [trained(N, deepest, settings.steps, Start("", factor, False), _probe) for factor in settings.tiny]
     runs = [run for plane in grid for row in plane for run in row]
     shape = (len(STARTS), len(settings.widths), len(settings.hidden))
     return Record(
@@ -198,6 +226,7 @@ def run(settings: Settings) -> Record:
         float(max(np.max(run.residual, where=np.isfinite(run.pc_loss), initial=0.0) for run in runs)),
         _times(nearer, level, (len(settings.approach_hidden), len(settings.factors))),
         _times(tiny, level, (len(tiny),)),
+        _leaving(tiny, level),
     )
 
 
@@ -206,6 +235,17 @@ _QUANTITIES = ("energy", "pc_loss", "bp_loss")
 
 def _times(runs: list[_Trained], level: float, shape: tuple[int, ...]) -> Times:
     return Times(*(np.array([escape(getattr(run, q), level) for run in runs]).reshape(*shape, -1) for q in _QUANTITIES))
+
+
+def _leaving(runs: list[_Trained], level: float) -> Leaving:
+    found = []
+    for run in runs:
+        first, seeds = escape(run.energy, level), np.arange(len(run.energy))
+        place = np.nan_to_num(first).astype(int)
+        sizes, slope = run.probed.sizes, run.probed.slope
+        rows = (sizes[seeds, place] / sizes[:, 0], *(a[seeds, place] for a in (slope, run.energy, run.pc_loss)))
+        found.append([np.where(np.isnan(first), np.nan, row.T).T for row in rows])
+    return Leaving(*(np.stack(rows) for rows in zip(*found, strict=True)))
 
 
 def _diverged(values: np.ndarray) -> int:
@@ -226,16 +266,28 @@ def median(times: Float[np.ndarray, "*cases seeds"]) -> Float[np.ndarray, "*case
     return np.asarray(np.median(np.where(np.isnan(times), np.inf, times), axis=-1))
 
 
-@partial(jax.jit, static_argnames=("mlp", "steps"))
+def _probe(pc: Problem, equilibrium: Equilibrium, bp: Problem) -> _Probed:
+    # Hidden weights are stacked: a matrix is the last two axes of a leaf.
+    sizes = [jnp.atleast_1d(jnp.linalg.norm(weight, axis=(-2, -1))) for weight in jax.tree.leaves(pc.network)]
+    readout, slope = (jax.tree.leaves(tree)[-1] for tree in (pc.network, pc_gradient(pc, equilibrium)))
+    return _Probed(jnp.concatenate(sizes), jnp.sum(readout * slope))
+
+
+@partial(jax.jit, static_argnames=("mlp", "steps", "probe"))
 def _train(
-    mlp: MLP, steps: int, data: tuple[Array, Array], keys: Array, numbers: tuple[Array, Array]
-) -> tuple[Array, Array, Array, Array]:
+    mlp: MLP,
+    steps: int,
+    data: tuple[Array, Array],
+    keys: Array,
+    numbers: tuple[Array, Array],
+    probe: Probe | None = None,
+) -> tuple[Array, Array, Array, Array, _Probed | None]:
     factor, rate = numbers
 
-    def one(key: Array) -> tuple[Array, Array, Array, Array]:
+    def one(key: Array) -> tuple[Array, Array, Array, Array, _Probed | None]:
         network = mlp.init(key, mupc_skips() if mlp.skips else mupc(), data[0].dtype)
         network = jax.tree.map(lambda weight: factor * weight, network)
-        history = train(Problem(network, *data), GradientDescent(rate), Schedule(steps, LinearExact())).history
-        return history.energy, history.pc_loss, history.bp_loss, history.residual
+        history = train(Problem(network, *data), GradientDescent(rate), Schedule(steps, LinearExact(), probe)).history
+        return history.energy, history.pc_loss, history.bp_loss, history.residual, history.probe
 
     return jax.vmap(one)(keys)

@@ -20,7 +20,7 @@ from pcn_lib.network import Network
 
 #: What the certified equilibrium, and iterations in the errors, are asked for: the latter are ended by their budget.
 TIGHT = 1e-12
-#: Steps of gradient descent that the published description asks for, whatever the depth; the script runs 100 H.
+#: Steps of gradient descent that the README of the authors' code asks for, whatever the depth; the script runs 100 H.
 README_STEPS = 100_000
 #: A call is timed again until it has taken this many seconds, or this many times; the fastest counts.
 LONG_ENOUGH, REPEATS = 0.02, 5
@@ -50,10 +50,10 @@ def _powers(base: int, limit: int) -> tuple[int, ...]:
     return tuple(base**k for k in range(limit.bit_length()) if base**k <= limit)
 
 
-def _published(hidden: int, _: int) -> tuple[int, ...]:
-    """Steps on the activities: powers of four below the published count, and that count."""
-    published = STEPS_PER_LAYER * hidden
-    return (*_powers(4, published - 1), published)
+def _up_to_the_scripts(hidden: int, _: int) -> tuple[int, ...]:
+    """Steps on the activities: powers of four below the script's count, and that count."""
+    count = STEPS_PER_LAYER * hidden
+    return (*_powers(4, count - 1), count)
 
 
 def _sweeps(_: int, limit: int) -> tuple[int, ...]:
@@ -81,9 +81,9 @@ _plain, _accelerated = partial(Sweeps, TIGHT), partial(Sweeps, TIGHT, accelerate
 #: The default solver, by name in the record.
 DEFAULT = Method("default", SweepsThenNewton, lambda tolerance: (tolerance, 50, 200), _tolerances)
 METHODS = (
-    Method("gradient descent", _momentum, lambda steps: (ACTIVITY_RATE, 0.0, steps), _published),
-    Method("momentum", _momentum, lambda steps: (0.1, 0.9, steps), _published),
-    Method("Adam", _adam, lambda steps: (0.01, steps), _published),
+    Method("gradient descent", _momentum, lambda steps: (ACTIVITY_RATE, 0.0, steps), _up_to_the_scripts),
+    Method("momentum", _momentum, lambda steps: (0.1, 0.9, steps), _up_to_the_scripts),
+    Method("Adam", _adam, lambda steps: (0.01, steps), _up_to_the_scripts),
     Method("sweeps", _plain, lambda sweeps: (sweeps,), _sweeps),
     Method("accelerated sweeps", _accelerated, lambda sweeps: (sweeps,), _sweeps),
     # Without sweeps, the default is Newton's method alone.

@@ -25,7 +25,8 @@ from pcn_lib.statistics import fit_slope
 from pcn_lib.training import GradientDescent, Schedule, train
 
 METHODS = ("PC", "BP")
-#: A fitted exponent below this counts as "does not grow": half the distance between neighbours on the grid of 1/4.
+#: A fitted exponent below this counts as "does not grow", and within it as "of order one": half the distance between
+#: neighbours on the grid of 1/4.
 NOT_GROWING = 0.125
 #: Width of the networks on which b is varied: powers of it by 1/4 are powers of 2, which round nothing.
 SYMMETRY_WIDTH = 256
@@ -152,9 +153,13 @@ class Record:
         slopes = [[exponent(self.settings.widths, method) for method in cell] for cell in values]
         return np.array(slopes).T.reshape(len(METHODS), len(self.settings.ds), len(self.settings.cs))
 
-    def stable(self) -> np.ndarray:
+    def non_exploding(self) -> np.ndarray:
         """Whether neither features nor prediction grow with width, as measured; axes [methods, ds, cs]."""
         return (self.fitted("hidden") < NOT_GROWING) & (self.fitted("output") < NOT_GROWING)
+
+    def stable(self) -> np.ndarray:
+        """Whether moreover the prediction moves by Theta(1), as measured; axes [methods, ds, cs]."""
+        return self.non_exploding() & (self.fitted("output") > -NOT_GROWING)
 
     def feature_learning(self) -> np.ndarray:
         """Whether features move by Theta(1) in a stable network, as measured; axes [methods, ds, cs]."""
@@ -163,7 +168,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Predicted:
-    """Exponents in N of one step's movements; axes [ds, cs].
+    """Exponents in N of one step's movements, where the features' is at most 0; axes [ds, cs].
 
     Attributes:
         hidden: -c - d - 1/2.
@@ -174,20 +179,26 @@ class Predicted:
     output: Float[np.ndarray, "ds cs"]
 
     @property
-    def stable(self) -> np.ndarray:
+    def non_exploding(self) -> np.ndarray:
         """Neither grows."""
         return (self.hidden <= 0) & (self.output <= 0)
 
     @property
+    def stable(self) -> np.ndarray:
+        """The prediction moves by Theta(1), and features do not grow."""
+        return (self.hidden <= 0) & (self.output == 0)
+
+    @property
     def feature_learning(self) -> np.ndarray:
-        """Features move by Theta(1), and nothing grows."""
+        """Features and prediction move by Theta(1)."""
         return self.stable & (self.hidden == 0)
 
 
 def predicted(settings: Settings) -> Predicted:
     """The theorem's exponents on the grid, the same for PC and BP.
 
-    Source: arXiv:2602.07697, section 3.
+    Source: Yang & Hu 2021 for BP; that PC has the same is arXiv:2602.07697's; derived in the chapter "Width: stable
+    parameterisations".
     """
     d, c = np.meshgrid(settings.ds, settings.cs, indexing="ij")
     return Predicted(hidden=-c - d - 0.5, output=-c - 2 * d)

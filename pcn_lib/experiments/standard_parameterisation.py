@@ -176,8 +176,8 @@ class Expected:
 
     Attributes:
         output: E f^2.
-        kernel: E sum_l rho_l ||df/dW_l||^2, rho_l a layer's rate factor: by how much one step of gradient descent moves
-            f at x, per eta and per unit of the residual there.
+        kernel: E sum_l rho_l ||df/dW_l||^2, rho_l a layer's rate factor: to first order in eta, by how much one step of
+            gradient descent on the single sample x moves f there, per eta and per unit of the residual.
     """
 
     output: float

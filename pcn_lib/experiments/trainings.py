@@ -1,6 +1,8 @@
 """Trainings of several networks by predictive coding and backpropagation, and inference before the first update."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import TypeVar
@@ -63,7 +65,7 @@ class Curves:
 
 
 class BothProtocols:
-    """For settings of networks that are trained at certified equilibria, and some by the published protocol too."""
+    """For settings of networks that are trained at certified equilibria, and some by the script's protocol too."""
 
     widths: tuple[int, ...]
     published_trained: tuple[int, ...]
@@ -117,6 +119,8 @@ class KnownAtStart:
 
 
 Kind = TypeVar("Kind", bound=Curves)
+#: A problem; the table asks nothing of it.
+One = TypeVar("One")
 
 
 def trained(problems: Problems, optimiser: Optimiser, schedule: Schedule, kind: type[Kind] = Curves) -> Kind:
@@ -128,13 +132,12 @@ def trained(problems: Problems, optimiser: Optimiser, schedule: Schedule, kind: 
         schedule: how long, and how inference is done.
         kind: Curves, or a subclass with the fields of the named tuple that ``schedule.probe`` returns.
     """
-    rows = [[_curves(train(one, optimiser, schedule).history, one, kind) for one in row] for row in problems]
-    return _table(rows)
+    return _table(lambda one: _curves(train(one, optimiser, schedule).history, one, kind), problems)
 
 
 def at_start(problems: Problems, solver: Solver) -> Curves:
     """The same before the first update, which costs one equilibrium each; one step."""
-    return _table([[_curves(_before_training(problem, solver), problem) for problem in row] for row in problems])
+    return _table(lambda problem: _curves(_before_training(problem, solver), problem), problems)
 
 
 def stopped_after(problems: Problems, counts: tuple[int, ...], rate: float) -> Curves:
@@ -143,7 +146,7 @@ def stopped_after(problems: Problems, counts: tuple[int, ...], rate: float) -> C
     Returns:
         Curves whose last axis is ``counts`` in place of training steps.
     """
-    return _table([[_curves(_stopped(one, jnp.array(counts), rate), one) for one in row] for row in problems])
+    return _table(lambda one: _curves(_stopped(one, jnp.array(counts), rate), one), problems)
 
 
 @partial(jax.jit, static_argnames="solver")
@@ -183,8 +186,18 @@ def _curves(history: History, problem: Problem, kind: type[Kind] = Curves) -> Ki
     return kind(**{name: np.asarray(values)[None, None] for name, values in (quantities | probed).items()})
 
 
-def _table(rows: list[list[Kind]]) -> Kind:
-    return joined([joined(row, axis=1) for row in rows], axis=0)
+def _table(measure: Callable[[One], Kind], problems: Sequence[Sequence[One]]) -> Kind:
+    """Every problem measured: [seeds, networks]."""
+
+    def of_network(seeds: Sequence[One]) -> Kind:
+        return joined([measure(problem) for problem in seeds], axis=0)
+
+    columns = list(zip(*problems, strict=True))
+    if jax.default_backend() == "cpu":
+        return joined([of_network(seeds) for seeds in columns], axis=1)
+    # An accelerator waits for the compiler, which takes one core for each network: the networks are independent.
+    with ThreadPoolExecutor(min(len(columns), os.cpu_count() or 1)) as pool:
+        return joined(list(pool.map(of_network, columns)), axis=1)
 
 
 def joined(parts: Sequence[Kind], axis: int) -> Kind:

@@ -68,7 +68,7 @@ def sharpness(network: Network, activities: Activities) -> Float[Array, ""]:
 
     Zero for uniform attention, log t where position t reads a single one.
     """
-    embedded, stacked = activities
+    embedded, stacked, *_ = activities
     below = jnp.concatenate([embedded[:, None], stacked[:, :-1]], axis=1)
     blocks = network.blocks[1].layers
 

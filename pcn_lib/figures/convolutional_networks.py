@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from pcn_lib.experiments.convolutional_networks import PRESETS, PUBLISHED_STEPS, Record
+from pcn_lib.data import published
+from pcn_lib.data.published import FIGURE4_ERROR
+from pcn_lib.experiments.comparison import BANDS, START
+from pcn_lib.experiments.convolutional_networks import PRESETS, PUBLISHED_STEPS, Record, comparison
 from pcn_lib.experiments.trainings import Curves
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.figures.table import Table, listed
@@ -70,6 +73,74 @@ def layers(record: Record) -> Picture:
     return Picture(figure, _caption(record, f"{sentence}, layer by layer"), alt, records=(record,))
 
 
+@styled()
+def large(record: Record) -> Picture:
+    """Both protocols on large images: before the first update, draw by draw, and over the training of narrow ones."""
+    figure, (left, right) = axes_grid(1, 2, size=(10.8, 4.2))
+    s, both = record.settings, record.large
+    widths = np.array(s.large_widths)
+    for curves, colour, shift, name in (
+        (both.certified, CERTIFIED, 1.0, "certified equilibrium"),
+        (both.stopped, RECORDED, 1.08, f"{PUBLISHED_STEPS} steps"),
+    ):
+        cosines = 1 - curves.one_minus_cosine[..., 0]
+        for i, row in enumerate(cosines):
+            left.plot(shift * widths, row, "o", color=colour, alpha=0.6, label=None if i else name)
+    steps = np.arange(s.large_steps)
+    colours = width_colours((*s.large_trained, 2 * max(s.large_trained)))
+    for i, (width, colour) in enumerate(zip(s.large_trained, colours, strict=False)):
+        right.plot(steps, 1 - both.trained.one_minus_cosine[0, i], color=colour, label=f"$N = {width}$, certified")
+        script = 1 - both.script.one_minus_cosine[0, i]
+        right.plot(steps, script, color=colour, linestyle=":", label=f"$N = {width}$, {PUBLISHED_STEPS} steps")
+    if both.published:
+        _marks(left, right, widths)
+    left.set(xscale="log", xlabel="channels $N$", ylabel="cos(BP gradient, PC gradient)")
+    left.set_xticks(widths, widths)
+    left.minorticks_off()
+    right.set(xlabel="training step $t$")
+    for axes in (left, right):
+        axes.axhline(1, color="#888888", linewidth=0.8)
+        axes.legend()
+    sentence = (
+        f"Images enlarged to {both.side} pixels, {s.large_samples} in a batch. Left, before the first update, "
+        f"{s.large_draws} batches and initialisations. Right, the first of them over training"
+    )
+    if both.published:
+        sentence += "; crosses and bars, the paper's figure (other images of this size)"
+    alt = (
+        "Two panels of cosines. At the certified equilibrium every cosine lies at 1. After the script's count of steps "
+        "wide networks lie a little below 1, and some of the narrowest far below."
+    )
+    return Picture(figure, _caption(record, sentence), alt, records=(record,))
+
+
+def _marks(left, right, widths: np.ndarray) -> None:
+    """The paper's own values: where curves begin, the band of those that lie on each other, and the readable curve."""
+    for width in widths:
+        if width in START["cnn"]:
+            value, error = START["cnn"][width]
+            left.errorbar(width / 1.12, value, yerr=error, fmt="x", color="black", label="paper", zorder=4)
+        if width in BANDS["cnn"]:
+            left.plot([width / 1.12] * 2, BANDS["cnn"][width], color="black", linewidth=2)
+    for curve in published.figure4("cnn"):
+        error = dict(yerr=FIGURE4_ERROR, elinewidth=0.8, markersize=4)
+        right.errorbar(curve.steps, curve.cosine, fmt="x", color="black", label=f"paper, $N = {curve.width}$", **error)
+
+
+def against_figure(record: Record) -> Table:
+    """The paper's cosines where they can be read, and ours on images of that size."""
+    headings = ("inference", "N", "t", "paper", "ours", "one run", "runs")
+    rows = tuple(
+        (row.protocol, str(row.width), str(row.step), f"{row.published:.3f} ± {row.reading_error:.3f}",
+         f"{row.mean:.4f}", "–" if np.isnan(row.scatter) else f"{row.scatter:.4f}", str(row.runs))
+        for row in comparison(record) if row.step in (0, 45, 70, 98)
+    )  # fmt: skip
+    if not rows:
+        return Table(headings, (("this run's images are smaller than the published ones", *("–",) * 6),), "")
+    note = "Published curves of 8 and more channels lie on each other: only a band can be read. Ours: enlarged images"
+    return Table(headings, rows, f"{note}. {record.provenance.data_set}")
+
+
 def layer_names(record: Record) -> tuple[str, ...]:
     """The layers with weights; those of the authors' comparison are the stages' convolutions and the readout."""
     blocks = record.settings.blocks // 3
@@ -127,7 +198,7 @@ def _caption(record: Record, sentence: str) -> str:
 
 
 def protocols(record: Record) -> Table:
-    """The published stopping rule beside the certified equilibrium, before the first update, width by width."""
+    """The script's stopping rule beside the certified equilibrium, before the first update, width by width."""
     s, rows = record.settings, []
     for i, width in enumerate(s.published):
         rows += [
@@ -139,7 +210,7 @@ def protocols(record: Record) -> Table:
     return Table(
         ("inference", "relative norm of dF/dz", "1 − F/Loss", "cos", "cos, first conv", "cos, readout", "norm ratio"),
         tuple(rows),
-        f"Before the first update: gradient descent on the activities ({PUBLISHED_STEPS} steps are the published "
+        f"Before the first update: gradient descent on the activities ({PUBLISHED_STEPS} steps are the script's "
         "number), and the certified equilibrium (seed means).",
     )
 
@@ -163,8 +234,9 @@ def against_paper(record: Record) -> Table:
     height, width, channels = record.image
     same, smaller = "–", "time; the trend is in the rate, not in the largest width"
     rows = (
-        ("data", "ImageNet, 128 crops", record.provenance.data_set, "what this machine has"),
+        ("data", "ImageNet, 128 crops, or CIFAR-10", record.provenance.data_set, "what this machine has"),
         ("image", "224 × 224 × 3", f"{height} × {width} × {channels}", "small images show the difference, see below"),
+        ("large images", "as above", f"{record.large.side} pixels, enlarged", "the published size, where time allows"),
         ("activation", "tanh", s.activation, same),
         ("residual blocks", "3", str(s.blocks), same),
         ("channels trained", listed(paper.widths), listed(s.widths), same if s.widths == paper.widths else smaller),

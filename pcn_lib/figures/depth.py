@@ -53,6 +53,39 @@ def _unit(record: Record) -> float:
 
 
 @styled()
+def corrections(record: Record) -> Picture:
+    """How far PC's update of f is from BP's over s, against width: under muPC and with a lazy readout."""
+    settings = record.settings
+    figure, axes = axes_grid(1, 2, sharey=True)
+    widths = np.array(settings.correction_widths, dtype=float)
+    titles = (r"$\mu$PC with skips", "lazy readout, $d = 0$")
+    for panel, title, power, by_depth in zip(axes, titles, (-1.5, -1.0), record.corrections, strict=True):
+        for i, (depth, values) in enumerate(zip(settings.correction_depths, by_depth, strict=True)):
+            plot_seeds(panel, widths, values.T, colour=f"C{i}", marker="o", label=f"$L = {depth}$")
+            through = np.exp(np.log(values[-1]).mean())
+            plot_theory(panel, widths, through * (widths / widths[-1]) ** power)
+        panel.set(xlabel="width $N$", xscale="log", yscale="log", title=title)
+        panel.set_xticks(settings.correction_widths, settings.correction_widths)
+        panel.minorticks_off()
+    axes[0].set_ylabel(r"$\Vert s \, \Delta f_{PC} - \Delta f_{BP} \Vert \,/\, \Vert \Delta f_{BP} \Vert$")
+    axes[0].legend()
+    made = record.provenance
+    return Picture(
+        figure,
+        caption(
+            "What predictive coding's first-order update has beyond the factor 1/s: mean and range over seeds; "
+            "dashed, slopes -3/2 (left) and -1 (right)",
+            data=made.data_set,
+            sizes=f"linear residual networks, {settings.correction_seeds} seeds",
+            device=f"{made.device}, {made.dtype}",
+        ),
+        alt="Two logarithmic plots of the corrections to predictive coding's update against width, one line for each "
+        "depth. Under muPC they fall as the width to the power -3/2, with a lazy readout only as its inverse.",
+        records=(record,),
+    )
+
+
+@styled()
 def features(record: Record) -> Picture:
     """How far each layer's features move in a step of the hidden layers, at the largest depth."""
     figure, axes = axes_grid(1, 2, sharey=True)

@@ -1,4 +1,4 @@
-"""Pictures of nonlinear residual networks: the published figure's axes, the limit, and the published stopping rule."""
+"""Pictures of nonlinear residual networks: the published figure and ours, the limit, and a fixed count of steps."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +9,7 @@ from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory
 from pcn_lib.figures.table import Table, listed
 from pcn_lib.figures.trainings import plot_rate, training_picture
 
-#: Colour of the published protocol, which is not a width.
+#: Colour of the script's protocol, which is not a width.
 PUBLISHED = "#D55E00"
 #: Colour of the run at full size that is kept with the book.
 RECORDED = "#666666"
@@ -61,11 +61,11 @@ def limit(record: Record, recorded: Record | None = None) -> Picture:
     right.set(ylabel="$1 - \\cos$")
     sentence = (
         "Before the first update: the energy's gap to the loss (left) and one minus the cosine (right) against width, "
-        "dashed the predicted rates, dotted N = L; squares, inference stopped by the published rule"
+        "dashed the predicted rates, dotted N = L; squares, inference stopped after 100 H steps"
     ) + _kept(recorded)
     alt = (
         "Two panels on logarithmic axes against the width. The gap between energy and loss falls with slope -1 and one "
-        "minus the cosine with slope -2 once the width exceeds the depth. Squares for the published stopping rule lie "
+        "minus the cosine with slope -2 once the width exceeds the depth. Squares for 100 H steps lie "
         "beside the certified values and do not coincide with them."
     )
     return Picture(figure, _caption(record, sentence), alt, records=(record, recorded))
@@ -97,15 +97,15 @@ def stopping(record: Record) -> Picture:
         "skips without branches) and the cosine (right; dash-dotted, its value at the certified equilibrium)"
     )
     alt = (
-        "Two panels against the number of inference steps. Left, on logarithmic axes, the residual after the published "
-        f"number of steps, {STEPS_PER_LAYER * hidden}, is far above the certificate's tolerance for every width. "
+        "Two panels against the number of inference steps. Left, on logarithmic axes, the residual after 100 H "
+        f"steps, {STEPS_PER_LAYER * hidden}, is far above the certificate's tolerance for every width. "
         "Right, the cosines at that point differ from their values at the equilibrium."
     )
     return Picture(figure, _caption(record, sentence), alt, records=(record,))
 
 
 def _stopped(panels: tuple[Axes, Axes], record: Record) -> None:
-    """Squares for inference stopped by the published rule."""
+    """Squares for inference stopped after 100 H steps."""
     place = record.settings.counts.index(STEPS_PER_LAYER)
     for axes, values in zip(panels, (record.stopped.gap, record.stopped.one_minus_cosine), strict=True):
         values = values[:, :, place].mean(axis=0)
@@ -115,7 +115,7 @@ def _stopped(panels: tuple[Axes, Axes], record: Record) -> None:
 
 
 def _overlay(panels: tuple[Axes, Axes], recorded: Record) -> None:
-    """The recorded run: certified in grey circles, stopped by the published rule in grey squares."""
+    """The recorded run: certified in grey circles, stopped after 100 H steps in grey squares."""
     place = recorded.settings.counts.index(STEPS_PER_LAYER)
     gap, angle = recorded.start.gap[..., 0], recorded.start.one_minus_cosine[..., 0]
     stopped = (recorded.stopped.gap, recorded.stopped.one_minus_cosine)
@@ -133,14 +133,14 @@ def _kept(recorded: Record | None) -> str:
 def _caption(record: Record, sentence: str) -> str:
     settings, made = record.settings, record.provenance
     sizes = (
-        f"{settings.activation} residual networks, H = {settings.depth - 1} hidden layers, muPC, cross-entropy, "
+        f"{settings.activation} residual networks, H = {settings.depth - 1} hidden layers, muPC, {settings.loss}, "
         f"Adam {settings.rate:g} (scaled), seeds: {settings.seeds}"
     )
     return caption(sentence, data=made.data_set, sizes=sizes, device=f"{made.device}, {made.dtype}")
 
 
 def protocols(record: Record, recorded: Record | None = None) -> Table:
-    """What the published stopping rule does to the cosine at each width, with the residuals that it leaves."""
+    """What 100 H steps do to the cosine at each width, with the residuals that it leaves."""
     rows = _rule_rows(record, "")
     if recorded is not None:
         rows += _rule_rows(recorded, "recorded, ")
@@ -229,7 +229,7 @@ def against_paper(record: Record) -> Table:
     rows = (
         (
             "data",
-            "CIFAR-10, 64 images",
+            "CIFAR-10, 64 images in [-1, 1], cropped, flipped, rotated",
             record.provenance.data_set,
             "what this machine has",
         ),
@@ -237,18 +237,23 @@ def against_paper(record: Record) -> Table:
         ("hidden layers H", "31", str(s.depth - 1), same),
         ("widths trained", listed(paper.widths), listed(s.widths), same if s.widths == paper.widths else smaller),
         ("wider, untrained", "none", listed(s.wide), "to read off the rate"),
-        ("loss", "cross-entropy", "cross-entropy", same),
+        (
+            "loss",
+            "squared error (found; the script's default is cross-entropy)",
+            s.loss,
+            same if s.loss == "squared error" else "as asked for",
+        ),
         ("optimiser", "Adam 0.001, scaled by (N L)^-1/2", f"Adam {s.rate:g}, scaled alike", same),
         ("training steps", "100", str(s.steps), same if s.steps == 100 else "time; curves change little"),
         (
-            "trained by the published protocol",
+            "trained by 100 H steps",
             listed(paper.widths),
             listed(s.by_count) + (f"; {s.published_steps} steps" if s.by_count else ""),
             "time: 3100 gradient steps before each update",
         ),
         (
             "inference",
-            "100 H gradient steps, rate 0.3",
+            "equilibrium (found; the script takes 100 H gradient steps, rate 0.3)",
             f"to a residual of {s.tolerance:g}",
             "the theory is about equilibria",
         ),

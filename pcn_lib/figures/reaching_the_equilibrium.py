@@ -36,7 +36,7 @@ def solvers(record: Record, activation: str) -> Picture:
             _curves(axes, case, field)
         width, depth = getattr(record.settings, case.shape)
         column[0].set_title(f"{case.shape}: $N = {width}$, $L = {depth}$\n", pad=8)
-        _published(column, case)
+        _counts(column, case)
         column[-1].axhline(case.reference.one_minus_cosine, color="#222222", linestyle="--", linewidth=1.2)
         column[-1].set(xlabel="cost in BP steps (CPU time)")
     for row, label in zip(panels, LABELS.values(), strict=True):
@@ -45,8 +45,9 @@ def solvers(record: Record, activation: str) -> Picture:
     return Picture(
         figure,
         _caption(
-            f"Solvers on {activation} networks, stopped at increasing budgets. Dotted: the published numbers of "
-            "gradient-descent steps, 100 H (script) and 100,000 (README), at their measured cost; dashed: 1 - cos at "
+            f"Solvers on {activation} networks, stopped at increasing budgets. Dotted: the numbers of gradient-descent "
+            "steps of the authors' script, 100 H, and of its README, 100,000, at "
+            "their measured cost; dashed: 1 - cos at "
             "the certified equilibrium",
             record,
         ),
@@ -65,8 +66,8 @@ def _curves(axes: Axes, case: Case, field: str) -> None:
     axes.set(xscale="log", yscale="log")
 
 
-def _published(column: np.ndarray, case: Case) -> None:
-    """The published counts as lines through a column, named at its top."""
+def _counts(column: np.ndarray, case: Case) -> None:
+    """The script's and the README's counts as lines through a column, named at its top."""
     hidden = case.curve("gradient descent").steps[-1] / STEPS_PER_LAYER
     for steps, name in ((STEPS_PER_LAYER * hidden, "100 $H$"), (README_STEPS, "100,000")):
         place = steps * case.step_cost
@@ -114,7 +115,7 @@ def _ends(axes: Axes, found: Minima) -> None:
 
 
 def stops(record: Record) -> Table:
-    """What the published number of steps reaches, network by network, beside the certified equilibrium."""
+    """What the script's number of steps reaches, network by network, beside the certified equilibrium."""
     rows = []
     for case in record.cases:
         end = case.curve("gradient descent")

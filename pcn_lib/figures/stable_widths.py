@@ -29,8 +29,8 @@ def phase_diagram(record: Record) -> Picture:
     return Picture(
         figure,
         _caption(
-            f"Exponent in N of what {record.settings.steps} steps of gradient descent move. The stable region lies "
-            "above both lines; they meet at muPC, the only stable pair at which features and prediction both move",
+            f"Exponent in N of what {record.settings.steps} steps of gradient descent move. Nothing explodes on and "
+            "above both lines; stable pairs lie on the dashed one, and at muPC, where they meet, features move too",
             record,
         ),
         alt="Four maps over the readout exponent d and the rate exponent c: prediction above, features below, "
@@ -49,7 +49,7 @@ def _cells(panel: Axes, record: Record, fitted: np.ndarray):
     mark = dict(linestyle="none", markersize=9, markeredgecolor="#222222", markerfacecolor="white")
     panel.plot([0.5], [-1.0], marker="*", label="muPC", **mark | {"markersize": 14})
     panel.plot([0.0], [0.0], marker="o", label="NTP", **mark)
-    panel.plot([0.0], [-1.0], marker="X", label="SP", **mark)
+    panel.plot([0.0], [-1.0], marker="X", label="SP, but for its input layer", **mark)
     panel.grid(False)
     return image
 

@@ -5,10 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from pcn_lib.experiments.width_depth_surfaces import PRESETS, Record, Surface, predict_start
+from pcn_lib.experiments.published_figures import FIGURE1_RUNS
+from pcn_lib.experiments.width_depth_surfaces import PRESETS, Record, Settings, Surface, predict_start
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled
 from pcn_lib.figures.table import Table, listed
-from pcn_lib.figures.turntable import Turntable
 
 #: Quantities of the published figure: rows of the heat maps.
 LABELS = (r"$\|S\|_2 - 1$", r"$\mathcal{F}^*/\mathcal{L}$", r"cos(BP, PC)")
@@ -33,10 +33,13 @@ def heat(record: Record, surface: Surface) -> Picture:
     _contours(panels[0, 0], record, surface)
     _sizes_as_ticks(figure, panels, record)
     sentence = (
-        "Means over the seeds after t updates: the rescaling's norm with its predicted contours before training "
+        "Means over the batches after t updates: the rescaling's norm with its predicted contours before training "
         "(dashed, where the network is wide enough to predict it), the energy over the loss, and the cosine between "
-        "predictive coding's and backpropagation's gradients, each on its own training's weights"
+        "predictive coding's and backpropagation's gradients, each on its own training's weights, both at the rate "
+        "(N L)^-1/2"
     )
+    if len(record.settings.widths_trained) < len(record.settings.widths):
+        sentence += "; grey, not trained"
     alt = (
         "Three rows of heat maps over width and depth. The rescaling falls with width and rises with depth along the "
         "dashed contours; the ratio of energy to loss and the cosine approach 1 for wide and shallow networks. Maps "
@@ -46,8 +49,11 @@ def heat(record: Record, surface: Surface) -> Picture:
 
 
 def _write(axes: Axes, grid: np.ndarray, norm: Normalize) -> None:
-    """Each cell's number on it, dark on light colours."""
+    """Each cell's number on it, dark on light colours; networks that were not trained stay grey."""
+    axes.set_facecolor("#e4e4e4")
     for (i, j), value in np.ndenumerate(grid):
+        if np.isnan(value):
+            continue
         shade = "black" if norm(value) > 0.6 else "white"
         axes.text(j + 0.5, i + 0.5, f"{value:.2g}", ha="center", va="center", fontsize=8, color=shade)
 
@@ -89,50 +95,6 @@ def _sizes_as_ticks(figure: Figure, panels: np.ndarray, record: Record) -> None:
 
 
 @styled()
-def landscape(record: Record, larger: Record | None = None) -> Turntable:
-    """The published figure's surfaces, before training, to be turned.
-
-    Args:
-        record: this run, whose seed means are the black marks.
-        larger: the run at full size that is kept with the book, drawn as the surface; None to draw this run's.
-    """
-    figure, panels = axes_grid(1, 3, size=(10.2, 3.7), subplot_kw=dict(projection="3d", azim=-130, elev=24))
-    beneath = record if larger is None else larger
-    labels = (r"$\log_{10} \|S\|_2$", *LABELS[1:])
-    for axes, label, below, marks in zip(panels, labels, _published(beneath), _published(record), strict=True):
-        axes.plot_surface(*_grid(beneath), below, cmap="viridis", edgecolor="white", linewidth=0.5, alpha=0.85)
-        axes.plot(*map(np.ravel, (*_grid(record), marks)), "o", color="black", markersize=3.5, label="this run")
-        if larger is not None:
-            x, y = map(np.ravel, _grid(larger))
-            axes.plot(x, y, below.ravel(), ".", color="#777777", markersize=2, label="recorded: full size")
-        axes.set(xlabel="width $\\log_2 N$", ylabel="depth $\\log_2 L$", title=label)
-    panels[0].set_zlim(0)
-    sentence = (
-        "Before training, means over the seeds, to be turned with the slider: the norm of the rescaling, the energy "
-        "over the loss, and the cosine between the two gradients"
-    )
-    if larger is not None:
-        sentence += f"; surface, the recorded run at full size on {_name(larger)}, marks, this run"
-    alt = (
-        "Three surfaces over the logarithms of width and depth. The rescaling is a mountain over narrow and deep "
-        "networks and a plain near zero over wide ones; the ratio of energy to loss and the cosine are a high plain at "
-        "1 over wide and shallow networks and fall towards narrow and deep ones."
-    )
-    return Turntable(figure, _caption(record, record.surfaces[0], sentence), alt, records=(record, larger))
-
-
-def _grid(record: Record) -> tuple[np.ndarray, np.ndarray]:
-    """log2 of width and depth, [depths, widths] each."""
-    return np.meshgrid(np.log2(record.settings.widths), np.log2(record.settings.depths))
-
-
-def _published(record: Record) -> tuple[np.ndarray, ...]:
-    """log10 of ||S||, F*/Loss and the cosine, [depths, widths] each."""
-    rescaling, gap, angle = (values.mean(axis=-1) for values in _at_start(record.surfaces[0]))
-    return np.log10(1 + rescaling), 1 - gap, 1 - angle
-
-
-@styled()
 def rates(record: Record, larger: Record | None = None) -> Picture:
     """||S||_2 - 1, 1 - F*/Loss and 1 - cos against width before training, with theory and a recorded larger run."""
     figure, panels = axes_grid(1, 3, size=(10.4, 4.4))
@@ -153,7 +115,7 @@ def rates(record: Record, larger: Record | None = None) -> Picture:
         axes.set_xticks(shown.widths, shown.widths)
         axes.minorticks_off()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    sentence = "Before the first update, mean and range over seeds; dashed, predicted with nothing fitted"
+    sentence = "Before the first update, mean and range over batches; dashed, predicted with nothing fitted"
     alt = (
         "Three panels on logarithmic axes against the width, one line for each depth. The rescaling and the gap "
         "fall with slope -1 and one minus the cosine with slope -2 where the width exceeds the depth, on dashed lines."
@@ -186,29 +148,44 @@ def _name(record: Record) -> str:
 
 
 def _caption(record: Record, surface: Surface, sentence: str) -> str:
-    settings, made = record.settings, record.provenance
-    sizes = f"linear residual networks, muPC, squared error, Adam {settings.rate:g} (scaled), seeds: {settings.seeds}"
+    settings, made, batches = record.settings, record.provenance, surface.curves.energy.shape[2]
+    sizes = (
+        f"linear residual networks, muPC, squared error, Adam {settings.rate:g} (scaled), batches of "
+        f"{settings.samples} images, each with its initialisation: {batches}"
+    )
     return caption(sentence, data=surface.data_set, sizes=sizes, device=f"{made.device}, {made.dtype}")
 
 
 def against_paper(record: Record) -> Table:
     """The published settings, this run's, and why they differ."""
     s, paper, same = record.settings, PRESETS["paper"], "–"
+    ours = "as the authors prepare them" if s.preparation == "authors" else f"prepared otherwise: {s.preparation}"
 
     rows = (
         ("data", "CIFAR-10; appendix: Fashion-MNIST; 64 images", record.provenance.data_set, "what this machine has"),
+        (
+            "preparation",
+            "pixels in [-1, 1], cropped, flipped, turned; the first 64 of a shuffled epoch",
+            ours,
+            same if s.preparation == "authors" else "asked for",
+        ),
         ("widths N", listed(paper.widths), listed(s.widths), same if s.widths == paper.widths else "time"),
         ("depths L = H + 1", listed(paper.depths), listed(s.depths), same if s.depths == paper.depths else "time"),
         (
             "loss",
-            "squared error for PC; the published command leaves cross-entropy for BP",
+            "not said; the figure agrees with the squared error on both sides",
             "squared error for both",
-            "two losses have two gradients: no limit would make them one",
+            "the script's present default would leave cross-entropy for BP",
         ),
-        ("optimiser", "Adam 0.001, scaled by (N L)^-1/2", f"Adam {s.rate:g}, scaled alike", same),
-        ("training steps", "0, 50, 100", listed(s.snapshots), same if s.snapshots == paper.snapshots else "time"),
+        (
+            "optimiser",
+            "Adam 0.001, scaled by (N L)^-1/2; the figure agrees with N^-1/2",
+            f"Adam {s.rate:g}, each training at both",
+            "to let the figure tell",
+        ),
+        ("training steps", "0, 50, 100", _trained(s), same if s.trained >= s.widths[-1] else "time"),
         ("inference", "exact equilibrium", "exact equilibrium, certified", same),
-        ("seeds", "3", str(s.seeds), same if s.seeds == paper.seeds else "time"),
+        ("batches", f"{FIGURE1_RUNS} runs", str(s.seeds), "a scatter to hold the means against"),
         (
             "precision",
             "float64 only where several widths and depths are swept together",
@@ -217,3 +194,8 @@ def against_paper(record: Record) -> Table:
         ),
     )
     return Table(("", "paper", "this run", "difference and why"), rows, "The published settings and this run's.")
+
+
+def _trained(settings: Settings) -> str:
+    widest = "" if settings.trained >= settings.widths[-1] else f" (N to {settings.widths_trained[-1]})"
+    return f"{listed(settings.snapshots)}{widest}"

@@ -1,4 +1,4 @@
-"""Gradient descent on the activities: inference as it is usually published."""
+"""Gradient descent on the activities: inference by a number of steps fixed in advance."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from pcn_lib.numerics import tree_norm, tree_subtract
 class ActivityDescent:
     """A fixed number of Optax steps on the activities, z <- z - update(dF/dz), from the feedforward pass.
 
-    ``ActivityDescent(optax.sgd(0.3), steps)`` is the published protocol; momentum and Adam are other
+    ``ActivityDescent(optax.sgd(0.3), steps)`` is the protocol of the authors' script; momentum and Adam are other
     Optax values.  It stops by count, whatever the residual: the certificate says what that reached.
     The gradient is that of each sample's own energy, not of the batch mean.
 

@@ -25,7 +25,7 @@ class MLP:
         activation: phi.
         skips: tau, one-layer skips on the hidden layers.
 
-    Source: arXiv:2602.07697, section 2.
+    Source: arXiv:2602.07697, its setting.
     """
 
     inputs: int

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from pcn_lib.layers import BlockShape, NormalisedReadout, draw_block, draw_dense, draw_embedding, draw_layer_norm
+from pcn_lib.layers.attention import Unchanged
 from pcn_lib.network.network import Network
 from pcn_lib.network.stack import Stack
 from pcn_lib.numerics import Activation, check_dtype
@@ -25,13 +26,17 @@ class Transformer:
         length: T, tokens in a sample.
         width: N.
         heads: of attention; N is a multiple of it.
-        blocks: how many; the network's depth L is two more.
+        blocks: how many; the network's depth L is two more, or three with the
+            identity layer.
         activation: phi of the blocks' MLPs.
         layer_norm: whether both branches of a block, and the readout, read through a layer norm.
         softmax: whether attention is normalised; without it is linear attention.
+        identity_layer: whether an identity stands between the blocks and the readout, where a last layer norm would
+            be, as a layer of predictive coding: without weights, but with a prediction error of its own.  It leaves
+            the function as it is, and adds one to the layers over which inference spreads an error.
 
     Raises:
-        ValueError: a size below 1, or a width that the heads do not divide.
+        ValueError: a size below 1, a width that the heads do not divide, or an identity beside a layer norm.
 
     Source: arXiv:2602.07697, Figure 4c, and the authors' code.
     """
@@ -44,6 +49,7 @@ class Transformer:
     activation: Activation = jax.nn.gelu
     layer_norm: bool = False
     softmax: bool = True
+    identity_layer: bool = False
 
     def __post_init__(self):
         for name in ("vocabulary", "length", "width", "heads", "blocks"):
@@ -55,6 +61,16 @@ class Transformer:
                 f"width = {self.width} and heads = {self.heads} given; every head reads the same number of units: "
                 "choose a width that is a multiple of the heads"
             )
+        if self.identity_layer and self.layer_norm:
+            raise ValueError(
+                "layer_norm and identity_layer given; the identity stands where the last layer norm would be: "
+                "choose one of them"
+            )
+
+    @property
+    def hidden(self) -> int:
+        """H, the layers with a prediction error: the embedding, the blocks and, where it is one, the identity."""
+        return self.blocks + 1 + self.identity_layer
 
     def init(self, key: Array, parameterisation: Parameterisation, dtype=jnp.float32) -> Network:
         """A network with fresh weights.
@@ -77,6 +93,7 @@ class Transformer:
         shape_out, size = (self.vocabulary, self.width), (self.width, self.blocks)
         dense = draw_dense(last, parameterisation, Role.OUTPUT, shape_out, size, dtype=dtype)
         if not self.layer_norm:
-            return Network((embedding, stack), dense, (self.length,))
+            last_layer = (Unchanged(),) if self.identity_layer else ()
+            return Network((embedding, stack, *last_layer), dense, (self.length,))
         norm = draw_layer_norm(parameterisation, self.width, self.blocks, dtype)
         return Network((embedding, stack), NormalisedReadout(norm, dense), (self.length,))

@@ -17,7 +17,6 @@ from pcn_lib.study.report import ClaimFailed, Report, report
 from pcn_lib.study.sizes import SettingsError, Sizes, choose
 from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.study.table import Table, listed
-from pcn_lib.study.turntable import Turntable
 
 if TYPE_CHECKING:
     from pcn_lib.study.measuring import PointFailed, grid
@@ -30,7 +29,7 @@ LABELLED = dict.fromkeys(("PointFailed", "grid"), "measuring") | dict.fromkeys(
 
 __all__ = [
     "Claim", "ClaimFailed", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
-    "SettingsError", "Sizes", "Table", "Turntable", "at_least", "at_most", "axes_grid", "caption", "choose",
+    "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose",
     "close", "draw", "draw_by", "draw_theory", "fails_outside", "grid", "heat_map", "keep", "listed", "load",
     "plot_seeds", "plot_theory", "provenance_of", "published", "rate", "recorded", "report", "save", "size_axis",
     "slope", "styled", "width_colours",

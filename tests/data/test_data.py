@@ -17,6 +17,7 @@ from pcn_lib.data import (
     DataMissing,
     Selection,
     UnknownDataSet,
+    Windows,
     fetch,
     files,
     images,
@@ -383,3 +384,37 @@ def test_windows_that_do_not_exist_are_refused(sizes):
 def test_the_play_is_the_default_where_tiny_shakespeare_is_not():
     found = text("tinyshakespeare", samples=2, default="play")
     assert found.name == "play" and "A Midsummer Night's Dream" in found.note
+
+
+def test_overlapping_windows_are_one_passage_that_starts_where_the_authors_start_it():
+    written = Path(sources.__file__).with_name("midsummer_nights_dream.txt").read_text(encoding="ascii")
+    # By slices of the text itself: n = characters - 33 places, 128 windows, from NumPy's default generator.
+    start = int(np.random.default_rng(7).integers(0, len(written) - 33 - 128 + 1))
+    found = text("play", samples=128, windows=Windows.OVERLAPPING, seed=7)
+    for i in (0, 1, 127):
+        read = "".join(found.labels[number] for number in found.x[i])
+        follows = "".join(found.labels[number] for number in found.y[i].argmax(axis=-1))
+        assert read == written[start + i : start + i + 32] and follows == written[start + i + 1 : start + i + 33]
+    assert "128 overlapping windows" in found.note
+
+
+def test_the_last_passage_that_there_is_ends_with_the_text(tmp_path, monkeypatch):
+    known(monkeypatch, "tinyshakespeare", b"abcdefghij")
+    own(tmp_path, monkeypatch, "tinyshakespeare.txt", b"abcdefghij")
+
+    # 10 characters, T = 3: n = 6 places; 6 windows have one passage, 5 have two and every seed takes one of them.
+    def first(samples: int, seed: int) -> int:
+        sizes = dict(samples=samples, length=3, windows=Windows.OVERLAPPING)
+        return int(text("tinyshakespeare", **sizes, seed=seed).x[0, 0])
+
+    assert {first(6, seed) for seed in range(8)} == {0}
+    assert {first(5, seed) for seed in range(20)} == {0, 1}
+    with pytest.raises(ValueError, match="has 6 overlapping windows"):
+        first(7, 0)
+
+
+def test_passages_differ_by_seed_and_none_is_kept_back_for_testing():
+    passages = [text("play", samples=4, windows=Windows.OVERLAPPING, seed=seed).x for seed in (0, 1)]
+    assert not np.array_equal(*passages)
+    with pytest.raises(ValueError, match="no part is kept back"):
+        text("play", samples=4, windows=Windows.OVERLAPPING, test=True)

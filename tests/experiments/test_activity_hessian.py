@@ -68,6 +68,10 @@ def test_what_theory_predicts_passes_every_claim(ideal: Record):
             "descent is no slower than theory allows",
         }),
         ("largest", 1.08, {"a transformer begins as a chain: largest"}),
+        ("largest", 0.5, {
+            "a transformer begins as a chain: largest", "conditioning is at least the bound",
+            "descent is no slower than theory allows",
+        }),
     ],
 )  # fmt: skip
 def test_a_broken_quantity_fails_its_claim(ideal: Record, field: str, factor: float, broken: set[str]):

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pcn_lib.claims.beyond_backpropagation import claims
 from pcn_lib.data import toy_task
+from pcn_lib.energy import loss
 from pcn_lib.experiments.beyond_backpropagation import (
     EXPONENTS,
     Record,
@@ -21,6 +23,7 @@ from pcn_lib.experiments.beyond_backpropagation import (
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.figures.beyond_backpropagation import angle, training
 from pcn_lib.gradients import bp_gradient, closed_form_gradient, compare
+from pcn_lib.rescaling import gram, linear_jacobians
 from pcn_lib.results import load, save
 
 SMALL = Settings(depth=3, widths=(12, 24), steps=3, seeds=2)
@@ -116,3 +119,18 @@ def test_a_picture_says_what_it_shows(record, picture):
 def test_a_network_without_hidden_to_hidden_layers_is_refused():
     with pytest.raises(SettingsError, match="depth"):
         Settings(depth=2)
+
+
+def test_the_second_parts_direction_knows_no_data_and_its_length_knows_the_loss():
+    problem = toy_problem(SMALL, 12, 0, SMALL.precision(12))
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((5, problem.x.shape[1])), 3 * rng.standard_normal((5, 1))
+    other = replace(problem, x=jnp.asarray(x), y=jnp.asarray(y))
+    parts, losses = [], []
+    for one in (problem, other):
+        s = 1 + one.output_precision * float(gram(linear_jacobians(one.network))[0, 0])
+        pc, bp = closed_form_gradient(one), bp_gradient(one)
+        part = jax.tree.map(lambda a, b, s=s, one=one: a / one.output_precision - b / s, pc, bp)
+        parts.append(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(part)]))
+        losses.append(float(loss(one)))
+    np.testing.assert_allclose(parts[0] / losses[0], parts[1] / losses[1], rtol=1e-8, atol=1e-12)

@@ -13,6 +13,7 @@ from pcn_lib.data import Selection
 from pcn_lib.data.folder import FolderError, folder_images
 from pcn_lib.experiments import convolutional_networks as study
 from pcn_lib.experiments.convolutional_networks import PUBLISHED_STEPS, Record, Settings
+from pcn_lib.experiments.large_images import LargeImages
 from pcn_lib.experiments.linear_cnn import ClosedForm
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.experiments.trainings import Curves
@@ -21,7 +22,7 @@ from pcn_lib.results import provenance
 
 SMALL = Settings(
     widths=(2, 16), wide=(64,), published=(16,), counts=(20, PUBLISHED_STEPS), enlarged=(1, 2), enlarged_width=2,
-    linear=(2,), draws=4, samples=3, steps=2,
+    linear=(2,), draws=4, samples=3, steps=2, large_widths=(2, 16),
 )  # fmt: skip
 
 
@@ -32,6 +33,24 @@ def curves_of(gaps: tuple[float, ...], steps: int) -> Curves:
     angle = gap**2 / 2
     layers = np.repeat(angle[..., None], SMALL.depth, axis=-1)
     return Curves(1 - gap, ones, ones, angle, ones, layers, 1e-5 * ones, ones > 0, 3 * ones.astype(int))
+
+
+def draws_of(cosines: list[list[float]], residuals: list[list[float]]) -> Curves:
+    """First steps with given cosines and residuals, axes [draws, widths]."""
+    angles = 1 - np.array(cosines)[..., None]
+    ones, layers = np.ones_like(angles), np.repeat(angles[..., None], SMALL.depth, axis=-1)
+    residual = np.array(residuals)[..., None]
+    return Curves(ones, ones, ones, angles, ones, layers, residual, ones > 0, 3 * ones.astype(int))
+
+
+def large_of(side: int = 16) -> LargeImages:
+    certified = draws_of([[0.9999, 0.99999]] * 4, [[1e-5, 1e-5]] * 4)
+    stopped = draws_of(
+        [[-0.15, 0.998], [-0.2, 0.997], [0.999, 0.996], [-0.22, 0.997]],
+        [[99, 0.02], [150, 0.02], [0.02, 0.02], [88, 0.02]],
+    )
+    trained = curves_of((0.01,), SMALL.large_steps)
+    return LargeImages(side, certified, stopped, trained, trained)
 
 
 @pytest.fixture
@@ -50,8 +69,16 @@ def ideal() -> Record:
         published=None,
         enlarged=curves_of((1 / 2, 1 / 8), 1),
         enlarged_rescaling=np.array([0.8, 0.2]),
+        large=large_of(),
         linear=linear,
     )
+
+
+@pytest.fixture
+def figure(ideal: Record) -> Record:
+    """The same with images of the published size."""
+    settings = replace(SMALL, large_widths=(2, 16), large_draws=4)
+    return replace(ideal, settings=settings, large=large_of(224))
 
 
 def failing(record: Record) -> set[str]:
@@ -85,12 +112,80 @@ def test_a_measurement_that_contradicts_a_claim_fails_it(ideal: Record, name: st
     assert name in failing(replace(ideal, **parts))
 
 
+LARGE = {
+    "large images: one gradient at any width",
+    "a descent that diverges has no gradient to show",
+    "the published curve of two channels",
+    "in wide networks on large images the count is what shows",
+}
+
+
+def test_what_the_published_picture_shows_is_claimed_of_images_of_its_size_only(ideal: Record, figure: Record):
+    names = {claim.name for claim in claims.claims(figure)}
+    assert names >= LARGE and failing(figure) == set()
+    assert not LARGE & {claim.name for claim in claims.claims(ideal)} and study.comparison(ideal) == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "cosines", "broken"),
+    [
+        ("certified", [[0.9, 0.99999]] * 4, {"large images: one gradient at any width"}),
+        # One draw that diverges and still has the gradient: the others alone are near the published value.
+        ("stopped", [[0.99, 0.99], [-0.2, 0.99], [0.99, 0.99], [-0.19, 0.99]],
+         {"a descent that diverges has no gradient to show"}),
+        ("stopped", [[0.2, 0.99], [0.21, 0.99], [0.99, 0.99], [0.19, 0.99]], {"the published curve of two channels"}),
+        ("stopped", [[-0.19, 0.99999]] * 4, {"in wide networks on large images the count is what shows"}),
+    ],
+)  # fmt: skip
+def test_large_images_that_show_something_else_fail_their_claim(figure: Record, part, cosines, broken):
+    curves = getattr(figure.large, part)
+    changed = replace(curves, one_minus_cosine=1 - np.array(cosines)[..., None])
+    assert failing(replace(figure, large=replace(figure.large, **{part: changed}))) == broken
+
+
+def test_the_comparison_sets_both_protocols_beside_the_published_values(figure: Record):
+    rows = {(row.protocol, row.width, row.step): row for row in study.comparison(figure)}
+    start = rows["200 steps", 2, 0]
+    assert (start.figure, start.published, start.runs) == ("4b", -0.19, 4)
+    assert start.mean == pytest.approx((-0.15 - 0.2 + 0.999 - 0.22) / 4)
+    band = rows["certified", 16, 0]
+    assert (band.published, band.reading_error) == pytest.approx((0.985, 0.015))
+    assert ("200 steps, trained", 2, 0) in rows and np.isnan(rows["200 steps, trained", 2, 0].scatter)
+    assert (
+        len(figures.against_figure(figure).rows) == 6
+        and len(figures.against_figure(replace(figure, large=large_of())).rows) == 1
+    )
+    assert (
+        "crosses" in figures.large(figure).caption
+        and "crosses" not in figures.large(replace(figure, large=large_of())).caption
+    )
+
+
+def test_each_draw_of_large_images_has_its_own_images_and_weights_and_the_authors_preparation(monkeypatch):
+    made = {}
+
+    def measured(problem, widths, draws, solvers, training):
+        made.update({draw: problem(2, draw) for draw in range(draws)})
+        return large_of()
+
+    monkeypatch.setattr(study, "measure_large", measured)
+    settings = replace(SMALL, large=3, large_draws=2, large_samples=5)
+    study._large(settings, study.Adam(1e-3))
+    assert [made[draw].x.shape for draw in (0, 1)] == [(5, 24, 24, 1)] * 2
+    assert not np.array_equal(made[0].x, made[1].x)
+    assert not np.array_equal(*(made[draw].network.readout.weight[...] for draw in (0, 1)))
+    # In [-1, 1], and each pixel stands for three by three.
+    x = np.asarray(made[0].x)
+    assert -1 <= x.min() < x.max() <= 1
+    np.testing.assert_array_equal(x[:, ::3, ::3], x[:, 2::3, 1::3])
+
+
 def test_a_wider_network_with_a_smaller_cosine_fails_the_order(ideal: Record):
     upside_down = replace(ideal.trained, one_minus_cosine=ideal.trained.one_minus_cosine[:, ::-1])
     assert "the cosine rises with width" in failing(replace(ideal, trained=upside_down))
 
 
-@pytest.mark.parametrize("draw", [figures.training, figures.limit, figures.layers, figures.closed_form])
+@pytest.mark.parametrize("draw", [figures.training, figures.limit, figures.layers, figures.closed_form, figures.large])
 def test_a_figure_names_the_data_set_really_used(ideal: Record, draw):
     assert "images made for a test" in draw(ideal).caption
 
@@ -111,6 +206,8 @@ def test_settings_that_make_no_study_are_refused():
         Settings(counts=(10,))
     with pytest.raises(SettingsError, match="tanh, relu"):
         study.preset("quick", activation="gelu")
+    with pytest.raises(ValueError, match="did you mean 'authors'"):
+        study.preset("quick", preparation="author")
     with pytest.raises(SettingsError, match="choose one not in widths"):
         replace(SMALL, wide=SMALL.widths)
 

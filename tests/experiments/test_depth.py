@@ -7,14 +7,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pcn_lib.claims.depth import claims
 from pcn_lib.energy import Problem
 from pcn_lib.experiments import depth
+from pcn_lib.experiments.many_parameterisations import corrections, equivalent
 from pcn_lib.experiments.profiles import SettingsError
-from pcn_lib.network import MLP
+from pcn_lib.network import MLP, feedforward
 from pcn_lib.parameterisation import Exponents, abcd, mupc_skips
-from pcn_lib.rescaling import expected_rescaling
+from pcn_lib.rescaling import LinearExact, expected_rescaling, linear_jacobians
+from pcn_lib.training import GradientDescent, Schedule, train
 
-SETTINGS = depth.Settings(inputs=4, samples=4, width=64, depths=(3, 6), alphas=(0.5, 1.0), seeds=3)
+SETTINGS = depth.Settings(
+    inputs=4,
+    samples=4,
+    width=64,
+    depths=(3, 6),
+    alphas=(0.5, 1.0),
+    seeds=3,
+    correction_widths=(4, 8),
+    correction_depths=(3,),
+    correction_seeds=2,
+)
 
 
 def test_the_predicted_rescaling_is_the_exact_expectation():
@@ -37,6 +50,48 @@ def test_the_predicted_update_is_the_tangent_kernel_of_a_wide_network(alpha: flo
     theory = depth.predict(alpha, layers, width)
     assert squares[1] == pytest.approx(theory.hidden, rel=0.25)
     assert sum(squares) == pytest.approx(theory.output, rel=0.25)
+
+
+@pytest.mark.parametrize("place", range(len(depth.CORRECTED)), ids=["muPC", "lazy"])
+def test_corrections_are_those_of_two_small_steps(place: int):
+    """Against actual steps in the network's own parameterisation, their size extrapolated to zero."""
+    mlp, parameterisation, rate = MLP(4, 16, 5, skips=True), depth.CORRECTED[place], 1e-3
+    base = depth.problem(SETTINGS, mlp, seed=1)
+    found = float(corrections(base, equivalent(depth.CORRECTED, mlp))[place])
+    network = mlp.init(jax.random.fold_in(jax.random.key(SETTINGS.seed), 1), parameterisation, jnp.float64)
+    own = replace(base, network=network)
+    before = feedforward(network, own.x).output
+    s = 1 + float(jnp.sum(jnp.concatenate([P.reshape(-1) for P in linear_jacobians(network)]) ** 2))
+
+    def slope(method: str) -> np.ndarray:
+        def moved(step: float) -> np.ndarray:
+            trained = getattr(train(own, GradientDescent(step), Schedule(1, LinearExact())), method)
+            return np.asarray(feedforward(trained, own.x).output - before) / step
+
+        return 2 * moved(rate / 2) - moved(rate)
+
+    pc, bp = slope("pc"), slope("bp")
+    slow = np.linalg.norm(s * pc - bp) / np.linalg.norm(bp)
+    assert found == pytest.approx(slow, rel=1e-3)
+
+
+def test_the_overlap_of_activities_and_jacobian_is_the_output():
+    """The identity h_l . P_l = f behind the corrections' power 3/2: a sum of N products that is not of order N."""
+    problem = depth.problem(SETTINGS, MLP(4, 8, 5, skips=True))
+    (first, stack), output = feedforward(problem.network, problem.x)
+    low, high = linear_jacobians(problem.network)
+    assert np.allclose(first @ low[0], output[:, 0], rtol=1e-12)
+    assert np.allclose(np.einsum("bln,ln->bl", stack, high[0]), output, rtol=1e-12)
+
+
+@pytest.mark.parametrize("power, holds", [(-1.5, True), (-1.0, False)])
+def test_corrections_that_fall_as_s_minus_one_fail_the_claim(power: float, holds: bool):
+    settings = replace(SETTINGS, scatter_widths=(8,), scatter_depth=3, scatter_seeds=8)
+    record = depth.run(settings)
+    widths = np.array(settings.correction_widths, float)[None, None, :, None]
+    made = replace(record, corrections=np.broadcast_to(widths**power, record.corrections.shape))
+    verdicts = {claim.name: claim.holds for claim in claims(made)}
+    assert verdicts["corrections to PC's update, muPC"] is holds
 
 
 def test_hidden_only_leaves_input_and_readout_where_they_are():

@@ -1,17 +1,22 @@
 """Activities relax to the equilibrium, and the gradient there is that of the equilibrated energy."""
 
 from dataclasses import replace
+from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array
 
 from pcn_lib.claims.energy_and_inference import claims
-from pcn_lib.energy import energy
+from pcn_lib.energy import Problem, energy
 from pcn_lib.experiments.energy_and_inference import Record, Settings, preset, run, tanh_problem
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.figures.energy_and_inference import convergence, relaxation
-from pcn_lib.network import feedforward
+from pcn_lib.layers import Dense
+from pcn_lib.network import Network, feedforward
+from pcn_lib.parameterisation import Scales
 from pcn_lib.results import load, save
 
 SMALL = Settings(inputs=3, samples=2, width=4, depth=4, steps=(1, 2), directions=1, units=4)
@@ -82,3 +87,51 @@ def test_a_picture_names_its_data(picture, record):
 def test_a_step_size_that_is_not_positive_is_refused_by_name():
     with pytest.raises(SettingsError, match="step_size"):
         preset("smoke", step_size=0.0)
+
+
+def one_unit(activation, *, first: float, second: float, y: float = 1.0) -> Problem:
+    """f(x) = w_2 phi(w_1 x), x = 1: one free activity."""
+    plain = Scales(multiplier=1.0, variance=1.0, gd_rate=1.0, adam_rate=1.0)
+    column = partial(jnp.full, (1, 1))
+    readout = Dense(column(second), plain, activation=activation)
+    return Problem(Network((Dense(column(first), plain),), readout, (1,)), x=column(1.0), y=column(y))
+
+
+def energy_at(problem: Problem, z: Array) -> Array:
+    return energy(problem, (jnp.reshape(z, (1, 1)),))
+
+
+@pytest.mark.parametrize("power", [2.5, 3.0], ids=["two derivatives", "three derivatives"])
+def test_a_cubic_remainder_needs_three_derivatives(power: float):
+    """phi(z) = z + |z|^power, whose equilibrium lies at z = 0 with H = 2: F - F* - v^2 = O(|v|^power), no better."""
+    problem = one_unit(lambda z: z + jnp.abs(z) ** power, first=-1.0, second=1.0)
+    assert jax.grad(partial(energy_at, problem))(0.0) == 0
+    distances = np.array([1e-2, 1e-3, 1e-4])
+    remainders = [
+        abs(float(energy_at(problem, jnp.array(v)) - energy_at(problem, jnp.array(0.0))) - v**2) for v in distances
+    ]
+    assert np.polyfit(np.log(distances), np.log(remainders), 1)[0] == pytest.approx(power, abs=0.02)
+
+
+def test_the_envelope_theorem_is_about_a_branch_and_the_least_of_two_has_a_kink():
+    """phi(z) = z^2: at w_1 = 0 there are two minima, z = +-1/sqrt 2, of equal energy 3/8."""
+
+    def branch(first: float, side: float) -> tuple[float, Problem, Array]:
+        problem = one_unit(jnp.square, first=first, second=1.0)
+        z = jnp.array(side * 0.7)
+        slope = jax.grad(partial(energy_at, problem))
+        for _ in range(20):
+            z = z - slope(z) / jax.grad(slope)(z)
+        return float(energy_at(problem, z)), problem, z
+
+    step, partials = 1e-4, {}
+    for side in (1.0, -1.0):
+        value, problem, z = branch(0.0, side)
+        assert value == pytest.approx(3 / 8, rel=1e-12)
+        gradient = jax.grad(lambda network, p=problem, z=z: energy_at(replace(p, network=network), z))(problem.network)
+        partials[side] = float(jax.tree.leaves(gradient)[0].item())
+        along = (branch(step, side)[0] - branch(-step, side)[0]) / (2 * step)
+        assert partials[side] == pytest.approx(along, rel=1e-6)
+    least = [min(branch(first, 1.0)[0], branch(first, -1.0)[0]) for first in (step, -step)]
+    assert abs(least[0] - least[1]) / (2 * step) < 1e-6, "the least energy is symmetric in w_1"
+    assert partials[1.0] == pytest.approx(-(0.5**0.5)) and partials[-1.0] == pytest.approx(0.5**0.5)

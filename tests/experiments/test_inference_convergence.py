@@ -98,6 +98,16 @@ def test_the_bound_is_the_geometric_sum_and_random_networks_keep_below_it():
         assert ends.smallest < study.slowest_possible(3, family)
 
 
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.35, 0.45])
+def test_a_late_step_is_as_slow_as_the_slower_end_of_the_spectrum(rate: float):
+    mu = np.array([0.3, 1.0, 4.0])
+    gap = np.ones(3)
+    norms = [np.linalg.norm(gap := gap * (1 - rate * mu)) for _ in range(400)]
+    assert study.late_factor(rate, mu[0], mu[-1]) == pytest.approx(norms[-1] / norms[-2], rel=1e-6)
+    # The smallest eigenvalue decides only below 2 / (0.3 + 4) = 0.465.
+    assert study.late_factor(0.48, mu[0], mu[-1]) == pytest.approx(0.92) and 1 - 0.48 * 0.3 < 0.86
+
+
 def test_what_theory_predicts_passes_every_claim(ideal: Record):
     assert failing(ideal) == set()
     assert {"late rate, muPC, H = 7", "late rate, SP, H = 3"} <= {claim.name for claim in claims.claims(ideal)}
@@ -110,7 +120,8 @@ def test_what_theory_predicts_passes_every_claim(ideal: Record):
         (lambda r: {"descent": replace(r.descent, residual=r.descent.residual**1.3)}, {"late rate, muPC, H = 7"}),
         (lambda r: {"smallest": 20 * r.smallest}, {"SP: the smallest curvature"}),
         (lambda r: {"smallest": np.full_like(r.smallest, 5e-4)}, {"SP is conditioned worse than muPC"}),
-        (lambda r: {"published": r.published[..., ::-1]}, {"the published rate is not stable under SP"}),
+        (lambda r: {"largest": 10 * r.smallest}, {"the condition number is at least the bound"}),
+        (lambda r: {"published": r.published[..., ::-1]}, {"the script's rate is not stable under SP"}),
         (
             lambda r: {"descent": replace(r.descent, from_exact=r.descent.from_exact[::-1])},
             {"muPC reaches the exact gradient", "SP reaches the exact gradient"},

@@ -23,7 +23,7 @@ from pcn_lib.figures.one_sweep_is_backpropagation import accuracy
 from pcn_lib.figures.one_sweep_is_backpropagation import contraction as picture
 from pcn_lib.network import MLP, zero_errors
 from pcn_lib.numerics import identity
-from pcn_lib.parameterisation import mupc_skips
+from pcn_lib.parameterisation import mupc_skips, sp, sp_uniform
 from pcn_lib.results import load, provenance, save
 
 SMALL = Settings(inputs=3, samples=2, outputs=2, depth=3, widths=(48, 96), width=96, depths=(3,), seeds=2, sweeps=4)
@@ -108,3 +108,43 @@ def test_narrow_networks_that_contracted_would_be_noticed(record):
 def test_the_pictures_and_the_table_show_every_width(record):
     assert "2 seeds" in picture(record).caption and "slope -k" in accuracy(record).caption
     assert len(record.tanh_parts.splitlines()) == 1 + len(SMALL.widths)
+
+
+def test_in_sp_the_variance_of_the_draw_decides_whether_sweeps_contract():
+    """||lambda M|| is about L - 1 for variance 1/N and below one half for 1/(3N), without skips and with one output."""
+    one_output = replace(SMALL, outputs=1)
+    size = (256, 4)
+    textbook = measure(one_output, size, identity, sp(), skips=False).contraction.max()
+    uniform = measure(one_output, size, identity, sp_uniform(), skips=False).contraction.max()
+    assert textbook == pytest.approx(3, rel=0.4)
+    assert uniform == pytest.approx((1 - 3.0**-3) / 2, rel=0.4) and uniform < 1
+
+
+def test_a_minimum_on_a_kink_is_no_fixed_point_of_the_sweep():
+    """Part 1 needs differentiable layers: relu(1/2 + e) with target -1 has its minimum at e = -1/2, on the kink."""
+    network = MLP(1, 1, 2, 1, activation=jax.nn.relu).init(jax.random.key(0), sp(), "float64")
+    leaves, tree = jax.tree.flatten(network)
+    network = jax.tree.unflatten(tree, [jnp.ones_like(leaf) for leaf in leaves])
+    problem = Problem(network, jnp.array([[0.5]]), jnp.array([[-1.0]]))
+    grid = np.linspace(-2, 2, 4001)
+    energies = grid**2 / 2 + (1 + np.maximum(0.5 + grid, 0)) ** 2 / 2
+    assert grid[np.argmin(energies)] == pytest.approx(-0.5, abs=1e-3)
+    for e in (-0.5 - 1e-9, -0.5, -0.5 + 1e-9):
+        assert abs(sweep(problem, (jnp.array([[e]]),))[1][0].item() - e) > 0.4
+
+
+def test_the_hessian_in_the_errors_is_at_least_one_for_linear_networks_only():
+    """I + lambda P^T P has no eigenvalue below 1; with an activation they lie on both sides."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    x, y = jax.random.normal(keys[1], (1, 3), "float64"), 3 * jax.random.normal(keys[2], (1, 2), "float64")
+    ranges = []
+    for activation in (identity, jnp.tanh):
+        network = MLP(3, 6, 4, 2, activation=activation, skips=True).init(keys[0], mupc_skips(), "float64")
+        problem = Problem(network, x, y)
+        flat, unravel = ravel_pytree(zero_errors(network, x))
+        rho = contraction(problem, unravel(flat), keys[1])[0].item()
+        derivative = jax.jacobian(lambda e, p=problem, u=unravel: ravel_pytree(sweep(p, u(e))[1])[0])(flat)
+        eigenvalues = np.linalg.eigvalsh(np.eye(len(flat)) - derivative)
+        assert eigenvalues.max() <= 1 + rho * 1.001 and eigenvalues.min() >= 1 - rho * 1.001
+        ranges.append(eigenvalues.min())
+    assert ranges[0] >= 1 - 1e-12 and ranges[1] < 0.999

@@ -19,6 +19,7 @@ from pcn_lib.experiments.parameterisations import (
     initial_scales,
     preset,
     run,
+    step_exponents,
     update_exponents,
 )
 from pcn_lib.experiments.profiles import SettingsError
@@ -87,6 +88,20 @@ def test_update_exponents_are_those_of_the_phase_diagram():
 
 def test_update_exponents_of_the_standard_parameterisation_explode():
     np.testing.assert_allclose(update_exponents(KINDS[0].parameterisation, depth=4), [-0.5, 0.5, 0.5, 1])
+
+
+@pytest.mark.parametrize("rate, output", [(1e-9, 1.5), (1.0, None)], ids=["first order", "a step that is not small"])
+def test_the_exponents_are_those_of_a_small_step_where_activities_grow(rate, output):
+    """NTP at a rate of N^1.5: to first order the output moves by N^1.5; at a finite rate products of changes lead."""
+    settings = Settings(widths=(64, 256), depth=4, depths=(2, 4), seeds=6, steps=1, rate=rate)
+    fast = abcd(Exponents(d=0.0, c=-1.5))
+    predicted = update_exponents(fast, depth=4)
+    np.testing.assert_allclose(predicted, [1.0, 1.0, 1.0, 1.5])
+    found = step_exponents(settings, fast)
+    if output is not None:
+        np.testing.assert_allclose(found, np.stack([predicted] * 2), atol=0.15)
+    else:
+        assert np.all(found[:, -1] > predicted[-1] + 0.4)
 
 
 def test_fitted_exponents_recover_a_power_law(record):

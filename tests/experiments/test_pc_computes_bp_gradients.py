@@ -2,15 +2,24 @@
 
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pcn_lib.claims.pc_computes_bp_gradients import claims
+from pcn_lib.energy import Problem
+from pcn_lib.experiments.initial_gradients import farthest_gamma, limiting_loss_gradient
 from pcn_lib.experiments.pc_computes_bp_gradients import Record, Settings, joint_limit, predict, run
+from pcn_lib.experiments.square_networks import draw, square_cosines
 from pcn_lib.figures.pc_computes_bp_gradients import collapse, layers, rates
+from pcn_lib.gradients import bp_gradient, closed_form_gradient, compare
+from pcn_lib.network import MLP, feedforward
+from pcn_lib.parameterisation import mupc_skips
+from pcn_lib.rescaling import rescaling
 from pcn_lib.results import load, save
 
-SMALL = Settings(inputs=6, samples=8, widths=(12, 40), depths=(2, 3), seeds=2, gammas=(1.0, 2.0))
+SMALL = Settings(inputs=6, samples=8, widths=(12, 40), depths=(2, 3), seeds=2, gammas=(1.0, 2.0), squares=(4, 8))
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +106,94 @@ def test_the_predicted_angle_is_that_of_explicit_random_matrices():
     assert predicted[0] == 0
     # Squared norms of N Gaussian numbers scatter by sqrt(2/N).
     np.testing.assert_allclose(measured, predicted[1:], rtol=5 * np.sqrt(2 / width))
+
+
+def failing(record: Record) -> set[str]:
+    return {claim.name for claim in claims(record) if not claim.as_expected}
+
+
+def test_a_gradient_that_keeps_its_size_fails_the_claims_that_it_vanishes(record):
+    names = {"grad Loss vanishes with width", "size of grad Loss"}
+    level = replace(record, loss_gradient=np.ones_like(record.loss_gradient))
+    assert names <= failing(level)
+    theory = [limiting_loss_gradient(width, 2, alignment=record.alignment) for width in SMALL.widths]
+    assert not names & failing(
+        replace(record, loss_gradient=np.array(theory)[:, None] * np.array([0.98, 1.02]) * np.ones((2, 1, 1)))
+    )
+
+
+def test_the_loss_gradients_size_is_that_of_a_wide_network():
+    width, depth = 600, 4
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8, 6)), np.sign(np.arange(8) - 3.5)[:, None]
+    problem = Problem(
+        MLP(6, width, depth, skips=True).init(jax.random.key(0), mupc_skips(2.0), "float64"), *map(jnp.asarray, (x, y))
+    )
+    norm = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(bp_gradient(problem))))
+    q = np.sum(np.mean(x * y, axis=0) ** 2) / 6
+    assert norm == pytest.approx(limiting_loss_gradient(width, depth, alignment=q, gamma_0=2.0), rel=0.1)
+
+
+def by_gamma(record: Record, gammas, heights) -> Record:
+    direction = np.array(heights)[:, None] * np.ones(2)
+    gap = replace(record.by_gamma, direction=direction, rescaling=np.zeros_like(direction))
+    return replace(record, settings=replace(SMALL, gammas=gammas), by_gamma=gap)
+
+
+def test_an_angle_that_only_falls_with_richness_fails_the_claim_of_a_peak(record):
+    gammas = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)
+    name = "the angle peaks over gamma_0"
+    assert name in failing(by_gamma(record, gammas, np.array(gammas) ** -2.0))
+    width, depth = record.middle
+    predicted = [predict(width, depth, alignment=0.05, gamma_0=g).gap.direction for g in gammas]
+    assert name not in failing(by_gamma(record, gammas, predicted))
+
+
+@pytest.mark.parametrize("width, depth", [(128, 8), (40, 3)])
+def test_the_predicted_angle_is_largest_at_the_gamma_0_that_is_said(width, depth):
+    gammas = np.geomspace(0.02, 5, 4001)
+    angles = [predict(width, depth, alignment=0.05, gamma_0=g).gap.direction for g in gammas]
+    assert gammas[np.argmax(angles)] == pytest.approx(farthest_gamma(width, depth), rel=2e-3)
+
+
+def test_square_networks_that_stay_where_they_are_fail_the_conjecture(record):
+    limit = 1 - joint_limit(1.0, alignment=record.alignment).direction
+    name = "networks as deep as wide approach the joint limit"
+    stuck, near = np.full((2, 20), limit - 0.2), np.full((2, 20), limit - 0.2)
+    near[1] = limit - 0.05
+    assert name in failing(replace(record, square=stuck))
+    assert name not in failing(replace(record, square=near))
+
+
+def test_the_angle_of_square_networks_is_that_of_the_librarys_gradients():
+    size, inputs = 6, 4
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((5, inputs)), rng.standard_normal((5, 1))
+    first, hidden, last = draw(size, size, inputs, np.random.default_rng((3, size, 0)))
+    network = MLP(inputs, size, size, skips=True).init(jax.random.key(0), mupc_skips(), "float64")
+    leaves, tree = jax.tree.flatten(network)
+    weights = [first, hidden, last[None]]
+    assert [leaf.shape for leaf in leaves] == [w.shape for w in weights]
+    problem = Problem(jax.tree.unflatten(tree, [jnp.asarray(w) for w in weights]), *map(jnp.asarray, (x, y)))
+    expected = compare(closed_form_gradient(problem), bp_gradient(problem)).total.cosine
+    assert square_cosines(x, y, (size,), seeds=1, seed=3)[0, 0] == pytest.approx(float(expected), rel=1e-10)
+
+
+def test_turning_the_readouts_sign_turns_every_blocks_product_and_both_parities_differ_in_the_readout():
+    """With r = y: grad s is even and grad Loss odd in W_L, but for W_L's own block, where it is the other way round."""
+    rng = np.random.default_rng(2)
+    x, y = map(jnp.asarray, (rng.standard_normal((5, 3)), rng.standard_normal((5, 1))))
+    network = MLP(3, 4, 4, skips=True).init(jax.random.key(1), mupc_skips(), "float64")
+    leaves, tree = jax.tree.flatten(network)
+    flipped = jax.tree.unflatten(tree, [*leaves[:-1], -leaves[-1]])
+
+    def gradients(net):
+        of_s = jax.grad(lambda n: rescaling(n)[0, 0])(net)
+        of_loss = jax.grad(lambda n: -jnp.mean(y * feedforward(n, x).output))(net)
+        return jax.tree.leaves(of_s), jax.tree.leaves(of_loss)
+
+    (s, loss), (s_flipped, loss_flipped) = gradients(network), gradients(flipped)
+    for i in range(len(leaves)):
+        parity = -1 if i == len(leaves) - 1 else 1
+        np.testing.assert_allclose(s_flipped[i], parity * s[i], atol=1e-15)
+        np.testing.assert_allclose(loss_flipped[i], -parity * loss[i], atol=1e-15)

@@ -8,7 +8,7 @@ import pytest
 from pcn_lib.claims.saddle_to_saddle import claims
 from pcn_lib.experiments import saddle_to_saddle as study
 from pcn_lib.experiments.profiles import SettingsError
-from pcn_lib.experiments.saddle_to_saddle import STARTS, Curves, Record, Settings, Times, escape, median
+from pcn_lib.experiments.saddle_to_saddle import STARTS, Curves, Leaving, Record, Settings, Times, escape, median
 from pcn_lib.figures import saddle_to_saddle as figures
 from pcn_lib.results import load, provenance, save
 
@@ -47,7 +47,15 @@ def ideal() -> Record:
         1e-9,
         Times(delay, 30 + delay, powers),
         Times(tiny, np.full_like(tiny, np.nan), np.full_like(tiny, np.nan)),
+        leaving_as_in_theory(),
     )
+
+
+def leaving_as_in_theory() -> Leaving:
+    """s = 2 and f = 0: F* = 1/4, and 2 F* (1 - F*/Loss) = 1/4; only the readout has grown, as 1/eps."""
+    ones = np.ones((len(SMALL.tiny), SMALL.seeds))
+    growth = np.stack([1.3 * ones, ones, 1.1 * ones, 2 / np.array(SMALL.tiny)[:, None] * ones], axis=-1)
+    return Leaving(growth, -ones / 4, ones / 4, ones / 2)
 
 
 def failing(record: Record) -> set[str]:
@@ -89,12 +97,51 @@ def test_a_chain_of_units_trains_as_by_hand():
     key, factor, rate = jax.random.key(4), 0.3, 0.2
     mlp = MLP(1, 1, 3)
     x, y = jnp.ones((1, 1)), jnp.full((1, 1), 1.5)
-    energy, loss, _, residual = study._train(mlp, 25, (x, y), key[None], (jnp.asarray(factor), jnp.asarray(rate)))
+    numbers = jnp.asarray(factor), jnp.asarray(rate)
+    energy, loss, _, residual, probed = study._train(mlp, 25, (x, y), key[None], numbers, study._probe)
     start = [factor * float(w.item()) for w in jax.tree.leaves(mlp.init(key, mupc(), jnp.float64))]
     expected = np.array(chain_by_hand(start, 1.5, rate, 25))
     np.testing.assert_allclose(np.array(energy[0]), expected[:, 0], rtol=1e-9)
     np.testing.assert_allclose(np.array(loss[0]), expected[:, 1], rtol=1e-9)
     assert float(residual.max()) < 1e-9
+    a, b, c = start
+    s, r = 1 + c**2 + (c * b) ** 2, 1.5 - a * b * c
+    along = c * (-r * a * b / s - r**2 / s**2 * c * (1 + b**2))
+    np.testing.assert_allclose(np.array(probed.sizes[0, 0]), np.abs(start), rtol=1e-12)
+    assert float(probed.slope[0, 0]) == pytest.approx(along, rel=1e-9)
+
+
+@pytest.mark.parametrize("readout", [0.0, 0.01, 0.7, -2.0])
+def test_where_the_output_is_zero_the_energy_is_stationary_only_if_the_readout_is_zero(readout: float):
+    """W_1 = 0, the other weights of any size: -2 Loss (s - 1) / s^2 along the readout, by hand."""
+    from pcn_lib.energy import one_unit_problem
+    from pcn_lib.gradients import pc_gradient
+    from pcn_lib.inference import equilibrate
+    from pcn_lib.rescaling import LinearExact
+
+    problem = one_unit_problem(weights=(0, 0.8, -1.5, readout), x=1, y=2)
+    gradient = pc_gradient(problem, equilibrate(problem, LinearExact()).require())
+    s = 1 + readout**2 * (1 + 1.5**2 * (1 + 0.8**2))
+    slope = readout * gradient.readout.weight[...].item()
+    assert slope == pytest.approx(-2 * 2.0 * (s - 1) / s**2, rel=1e-9, abs=1e-15)
+    assert (slope == 0) == (readout == 0)
+
+
+@pytest.mark.parametrize(("first", "leaves"), [(-0.5, False), (-0.4, True), (0.5, True)])
+def test_backpropagation_from_minus_a_a_a_flows_into_the_saddle_and_from_beside_it_leaves(first: float, leaves: bool):
+    """L = 3, one unit: w_i^2 - w_j^2 is conserved, so equal sizes shrink together, and unequal ones change sign."""
+    from pcn_lib.energy import one_unit_problem
+    from pcn_lib.rescaling import LinearExact
+    from pcn_lib.training import GradientDescent, Schedule, train
+
+    problem = one_unit_problem(weights=(first, 0.5, 0.5), x=1, y=1)
+    after = train(problem, GradientDescent(0.05), Schedule(3000, LinearExact()))
+    loss, flat = after.history.bp_loss, 0.5
+    assert (float(loss[-1]) < 0.01) == leaves
+    if not leaves:
+        # da/dt = -a^2: a(t) = a / (1 + a t), with 3000 steps of 0.05.
+        a = after.bp.readout.weight[...].item()
+        assert a == pytest.approx(0.5 / (1 + 0.5 * 150), rel=0.05) and float(loss[-1]) > flat
 
 
 @pytest.mark.slow
@@ -138,6 +185,20 @@ def test_times_that_were_never_reached_are_not_measured(ideal: Record):
 def test_an_energy_that_grows_at_another_rate_fails_its_claim(ideal: Record):
     wrong = replace(ideal, tiny=replace(ideal.tiny, energy=2 * ideal.tiny.energy))
     assert failing(wrong) == {"the energy leaves exponentially"}
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        ({"slope": np.zeros((2, SMALL.seeds))}, {"no saddle where the readout has grown"}),
+        ({"growth": leaving_as_in_theory().growth[..., ::-1]}, {
+            "the readout leaves first", "the layers below stay O(eps)",
+        }),
+        ({"energy": np.full((2, SMALL.seeds), np.nan)}, {"no saddle where the readout has grown"}),
+    ],
+)  # fmt: skip
+def test_a_saddle_on_the_way_or_layers_that_leave_together_fail_their_claims(ideal: Record, change, broken: set[str]):
+    assert failing(replace(ideal, leaving=replace(ideal.leaving, **change))) == broken
 
 
 def test_trainings_that_diverge_fail_their_claim(ideal: Record):

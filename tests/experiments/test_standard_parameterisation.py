@@ -2,16 +2,20 @@
 
 from dataclasses import fields, replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pcn_lib.claims import standard_parameterisation as claims
+from pcn_lib.energy import one_unit_problem
 from pcn_lib.experiments import standard_parameterisation as study
 from pcn_lib.experiments.linear_trainings import Curves
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.experiments.standard_parameterisation import DRAWS, Kind, Record, Settings
 from pcn_lib.figures import standard_parameterisation as figures
-from pcn_lib.network import MLP
+from pcn_lib.gradients import bp_gradient
+from pcn_lib.network import MLP, feedforward
 from pcn_lib.parameterisation import Role, mupc_skips, sp, sp_uniform
 from pcn_lib.rescaling import expected_rescaling
 from pcn_lib.results import provenance
@@ -71,6 +75,22 @@ def test_the_expected_output_and_kernel_are_means_over_many_draws(parameterisati
     expected = study.expected_start(mlp, parameterisation, float(x @ x))
     for predicted, found in ((expected.output, outputs), (expected.kernel, kernels)):
         assert predicted == pytest.approx(np.mean(found), abs=4 * np.std(found) / 3000**0.5)
+
+
+def test_the_kernel_moves_the_output_of_one_sample_to_first_order_only():
+    """w_2 w_1 with both weights 1, x = 1, y = 3: kernel 2, residual 2; the step is 4 eta + 4 eta^2, not 4 eta."""
+    problem = one_unit_problem(weights=(1, 1), x=1, y=3)
+    kernel = 2.0
+
+    def moved(problem, eta):
+        step = jax.tree.map(lambda w, g: w - eta * g, problem.network, bp_gradient(problem))
+        return (feedforward(step, problem.x[:1]).output - feedforward(problem.network, problem.x[:1]).output).item()
+
+    assert moved(problem, 1e-7) / 1e-7 == pytest.approx(2 * kernel, rel=1e-5)
+    assert moved(problem, 0.5) == pytest.approx(4 * 0.5 + 4 * 0.5**2, rel=1e-12)
+    # A second sample, fitted already in nothing but its sign, takes part in the step.
+    two = replace(problem, x=jnp.array([[1.0], [1.0]]), y=jnp.array([[3.0], [-1.0]]))
+    assert moved(two, 1e-7) == pytest.approx(0, abs=1e-12)
 
 
 def test_the_matched_rate_is_the_base_rate_where_the_signal_vanishes():

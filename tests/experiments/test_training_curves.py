@@ -6,9 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from pcn_lib.claims import training_curves as claims
 from pcn_lib.data import toy_task
+from pcn_lib.dmft import InfiniteWidth, learning_curve
+from pcn_lib.energy import Problem, loss
 from pcn_lib.experiments import training_curves as study
 from pcn_lib.experiments.linear_trainings import Curves, Plan, draw, every_rate, together, train_cases
 from pcn_lib.experiments.pc_computes_bp_gradients import _squared_sums
@@ -16,10 +19,14 @@ from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.experiments.rescaling_at_start import effective_width, largest_over_mean, relative_scatter
 from pcn_lib.experiments.training_curves import Record, Settings
 from pcn_lib.figures import training_curves as figures
-from pcn_lib.network import MLP
+from pcn_lib.gradients import bp_gradient, compare, pc_gradient
+from pcn_lib.inference import equilibrate
+from pcn_lib.network import MLP, feedforward
 from pcn_lib.parameterisation import mupc, mupc_skips, ntp, sp, sp_uniform
+from pcn_lib.rescaling import LinearExact, rescaling
 from pcn_lib.results import provenance
-from pcn_lib.training import GradientDescent
+from pcn_lib.training import GradientDescent, Schedule, train
+from tests.cases import Case
 
 SMALL = Settings(widths=(8, 64), steps=40, seeds=2)
 
@@ -118,6 +125,54 @@ def test_what_theory_predicts_passes_every_claim(ideal: Record):
     assert failing(ideal) == set()
 
 
+def test_the_start_is_the_exact_sum_and_not_its_limit_in_depth():
+    # (L/N) [(1 + 1/L)^(L-1) - 1]: 1.483 at L = 16, where the limit has e - 1.
+    first, last = (N * value / 16 for N, value in zip(SMALL.widths, study.expected(SMALL, skips=True), strict=True))
+    assert first == pytest.approx((17 / 16) ** 15 - 1, rel=1e-12) == last
+    assert round(first, 3) == 1.483
+
+
+def test_one_minus_cosine_over_the_loss_goes_to_its_constant_where_inputs_are_independent():
+    """Weights held fixed, targets moved towards the outputs: B |grad s off the span of grad f_i|^2 / 4 s^2 r.Gr."""
+    case = Case(batch=3, inputs=4, outputs=1, depth=3)
+    problem = case.problem()
+    flat, unravel = ravel_pytree(problem.network)
+    outputs = lambda w: feedforward(unravel(w), problem.x).output[:, 0]  # noqa: E731
+    s_of = lambda w: rescaling(unravel(w))[0, 0]  # noqa: E731
+    J, slope, s = jax.jacobian(outputs)(flat), jax.grad(s_of)(flat), s_of(flat)
+    direction = jnp.array([0.6, -0.64, 0.48])
+    away = J.T @ direction
+    off = slope - away * (slope @ away) / (away @ away)
+    constant = float(3 * (off @ off) / (4 * s**2 * (away @ away)))
+    # The part off the whole span is not zero either: no residual's direction makes the constant vanish.
+    assert float(jnp.linalg.norm(slope - J.T @ jnp.linalg.lstsq(J.T, slope)[0])) > 1e-3 * float(jnp.linalg.norm(slope))
+    ratios = []
+    for size in (1e-2, 1e-3):
+        near = replace(problem, y=problem.y * 0 + (outputs(flat) + size * direction)[:, None])
+        likeness = compare(pc_gradient(near, equilibrate(near, LinearExact())), bp_gradient(near)).total
+        ratios.append(float(likeness.one_minus_cosine / loss(near)))
+    assert ratios[1] == pytest.approx(constant, rel=2e-2)
+    assert abs(ratios[1] - constant) < abs(ratios[0] - constant)
+
+
+@pytest.mark.slow
+def test_the_rescaling_of_wide_networks_follows_the_backpropagated_signals_of_infinite_width():
+    """N (s - 1) gamma_0^2 -> sum_l G^l(t, t), without skips, after 0, 10, 20 and 30 steps."""
+    rng, width, gamma = np.random.default_rng(0), 1024, 1.0
+    x, y = rng.standard_normal((6, 10)), np.repeat([1.0, -1.0], 3)
+    curve = learning_curve(x @ x.T / 10, y, InfiniteWidth(3, 0.3, 31, gamma)).require()
+    limit = np.einsum("ltt->t", curve.gradients)[::10]
+    found = []
+    for seed in range(3):
+        network = MLP(10, width, 3).init(jax.random.key(seed), mupc(gamma), jnp.float64)
+        problem = Problem(network, jnp.asarray(x), jnp.asarray(y)[:, None])
+        history = train(problem, GradientDescent(0.3), Schedule(31, LinearExact())).history
+        found.append(width * (np.array(history.pc_loss / history.energy)[::10] - 1))
+    assert limit[0] == pytest.approx(2) and limit[-1] > 1.5 * limit[0]
+    # Squared norms of N Gaussian numbers scatter by (2/N)^1/2 each; three draws of two layers.
+    np.testing.assert_allclose(np.mean(found, axis=0), limit, rtol=0.1)
+
+
 def test_energies_that_are_not_the_loss_over_s_fail_their_claim(ideal: Record):
     wrong = replace(ideal, skips=replace(ideal.skips, energy=ideal.skips.energy * 1.001))
     assert "F* = Loss / s throughout training" in failing(wrong)
@@ -129,8 +184,9 @@ def test_a_rescaling_that_training_leaves_alone_fails_its_claim(ideal: Record):
     assert "learning multiplies the rescaling" in failing(wrong)
 
 
-def test_an_angle_that_does_not_follow_the_loss_fails_its_claim(ideal: Record):
-    wrong = replace(ideal, skips=replace(ideal.skips, same_weights=np.sqrt(ideal.skips.same_weights)))
+@pytest.mark.parametrize("power", [0.5, 0.7, 1.3, 2.0])
+def test_an_angle_that_falls_slower_or_faster_than_the_loss_fails_its_claim(ideal: Record, power: float):
+    wrong = replace(ideal, skips=replace(ideal.skips, same_weights=ideal.skips.same_weights**power))
     assert "the direction returns as the loss vanishes" in failing(wrong)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pytest
 
+from pcn_lib.experiments import trainings
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.experiments.trainings import Curves, KnownAtStart, WiderAtStart
 
@@ -53,3 +54,10 @@ def test_all_widths_are_known_at_the_start_each_in_its_place():
 def test_the_gap_is_what_the_energy_lacks_of_the_loss():
     one = replace(curves((2,), 1), energy=np.array([[[3.0]]]), pc_loss=np.array([[[4.0]]]))
     assert one.gap == 0.25
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_every_problem_is_measured_once_and_stands_in_its_place_however_they_are_run(monkeypatch, backend: str):
+    monkeypatch.setattr(trainings.jax, "default_backend", lambda: backend)
+    table = trainings._table(lambda problem: curves((problem,), 2), [[4, 8, 16], [5, 9, 17]])
+    np.testing.assert_array_equal(table.energy[..., 1], [[4, 8, 16], [5, 9, 17]])

@@ -1,4 +1,4 @@
-"""Gradient descent on the activities, the published protocol."""
+"""Gradient descent on the activities, by count."""
 
 import jax
 import jax.numpy as jnp
