@@ -24,7 +24,7 @@ MARK = b"pcn record sha256 "
 STORABLE = "biufU"
 
 
-def save(record: Record, path: str | os.PathLike) -> Path:
+def save(record: Any, path: str | os.PathLike) -> Path:
     """Write a record to ``path``, whole or not at all.
 
     Args:
