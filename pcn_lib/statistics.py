@@ -159,7 +159,9 @@ def agreement(values: ArrayLike, draws: ArrayLike, *, runs: int = 1, error: floa
     usual = np.quantile(np.mean(stand_ins(draws, runs=runs, error=error) ** 2, axis=1), (0.025, 0.975))
     mean, scatter = draws.mean(axis=0), draws.std(axis=0, ddof=1)
     return Agreement(
-        *(a.reshape(shape) for a in (mean, scatter, deviations)),
+        mean=mean.reshape(shape),
+        scatter=scatter.reshape(shape),
+        deviations=deviations.reshape(shape),
         per_value=float(np.mean(deviations**2)),
         usual=(float(usual[0]), float(usual[1])),
         distance=distance,
@@ -179,7 +181,8 @@ def stand_ins(draws: ArrayLike, *, runs: int = 1, error: float = 0.0) -> Float[n
     Each subset of ``runs`` draws (at most :data:`SUBSETS` of them) is averaged, misread by up to ``error``, and held
     against the draws left over: what deviations, and anything made of them, look like where there is nothing to find.
     """
-    draws = np.asarray(draws, dtype=float).reshape(len(draws), -1)
+    draws = np.asarray(draws, dtype=float)
+    draws = draws.reshape(len(draws), -1)
     n, rng = len(draws), np.random.default_rng(0)
     subsets = (
         itertools.combinations(range(n), runs)

@@ -15,6 +15,7 @@ from pcn_lib.book import certificates, colab, costs, notebooks, report, tables
 from pcn_lib.book.benchmarks import Benchmarks
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
+from pcn_lib.book.published import Published
 from pcn_lib.book.sources import with_downloads, with_sources
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("pcn-costs", tables.CostsTable)
     app.add_directive("pcn-paper-map", tables.PaperMap)
     app.add_directive("pcn-benchmarks", Benchmarks)
+    app.add_directive("pcn-published", Published)
     app.connect("builder-inited", _serve_mathjax)
     app.connect("env-get-outdated", _outdated)
     app.connect("source-read", _show_run)

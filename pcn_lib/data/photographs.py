@@ -36,7 +36,7 @@ def random_part(size: tuple[int, int], rng: np.random.Generator) -> tuple[int, i
     width, height = size
     for _ in range(TRIES):
         area = width * height * rng.uniform(*AREA)
-        ratio = math.exp(rng.uniform(*map(math.log, RATIO)))
+        ratio = math.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1])))
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < w <= width and 0 < h <= height:
             left, top = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))

@@ -7,14 +7,14 @@ import numpy as np
 
 from pcn_lib.data.published import FIGURE1_ERROR, FIGURE1_TOP, Figure1
 from pcn_lib.experiments.paired_trainings import PAIRS
-from pcn_lib.experiments.published_figures import FIGURE1_RUNS, Cells, figure1_cells, of_paper
+from pcn_lib.experiments.published_figures import ENOUGH_UNITS, FIGURE1_RUNS, Cells, figure1_cells, of_paper
 from pcn_lib.experiments.width_depth_surfaces import Record, Surface
 from pcn_lib.statistics import stand_ins
 
 #: The pair of trainings, of :data:`pcn_lib.experiments.paired_trainings.PAIRS`, that the published maps agree with.
 FITS = "both faster"
 #: Least width from which they do.
-FITS_FROM = 8
+FITS_FROM = ENOUGH_UNITS
 #: Published widths that a run must have trained to answer the figure: beyond it nearly every cell has the top colour.
 TRAINED_TO = 128
 #: The pairs in words: predictive coding's and backpropagation's Adam rate, over eta.

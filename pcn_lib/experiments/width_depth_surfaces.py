@@ -54,7 +54,7 @@ class Settings:
     seed: int = 0
     data_sets: tuple[str, ...] = ("digits", "fashion_mnist")
     preparation: str = "authors"
-    widths: tuple[int, ...] = (2, 8, 32, 128)
+    widths: tuple[int, ...] = (8, 32, 128)
     depths: tuple[int, ...] = (2, 4, 16)
     samples: int = 64
     rate: float = 1e-3

@@ -49,13 +49,13 @@ def heat(record: Record, surface: Surface) -> Picture:
 
 
 def _write(axes: Axes, grid: np.ndarray, norm: Normalize) -> None:
-    """Each cell's number on it, dark on light colours; networks that were not trained stay grey."""
+    """Each cell's number low on it, clear of contours, dark on light colours; networks not trained stay grey."""
     axes.set_facecolor("#e4e4e4")
     for (i, j), value in np.ndenumerate(grid):
         if np.isnan(value):
             continue
         shade = "black" if norm(value) > 0.6 else "white"
-        axes.text(j + 0.5, i + 0.5, f"{value:.2g}", ha="center", va="center", fontsize=8, color=shade)
+        axes.text(j + 0.5, i + 0.22, f"{value:.2g}", ha="center", va="center", fontsize=8, color=shade)
 
 
 def _contours(axes: Axes, record: Record, surface: Surface) -> None:
