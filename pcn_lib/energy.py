@@ -6,15 +6,17 @@
 Source: arXiv:2602.07697, its setting.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pcn_lib.layers import Dense
 from pcn_lib.network import Activities, Network, check_input, predictions
 from pcn_lib.numerics import tree_dot, tree_subtract
+from pcn_lib.parameterisation import Scales
 
 #: ell(u, y) of one sample: outputs u and target y to a number.
 Loss = Callable[[Array, Array], Array]
@@ -84,6 +86,14 @@ class Problem:
                 f"{self.x.shape[0]} inputs and {self.y.shape[0]} targets given; each input needs one target: "
                 "pass x and y of the same batch"
             )
+
+
+def one_unit_problem(*, weights: Sequence[int | float], x: int | float, y: int | float) -> Problem:
+    """One sample of a network of one unit in each layer, z_l = w_l z_{l-1}: small enough to solve by hand."""
+    plain = Scales(multiplier=1.0, variance=1.0, gd_rate=1.0, adam_rate=1.0)
+    *hidden, readout = (Dense(jnp.full((1, 1), float(weight)), plain) for weight in weights)
+    network = Network(tuple(hidden), readout, (1,))
+    return Problem(network, x=jnp.full((1, 1), float(x)), y=jnp.full((1, 1), float(y)))
 
 
 def loss(problem: Problem) -> Float[Array, ""]:

@@ -39,6 +39,7 @@ CHECKED = (
     "spectrum",
     "training",
     "dmft",
+    "study",
     "experiments",
     "claims",
     "figures",

@@ -28,12 +28,12 @@ def settings(chapter: Chapter, *given: str) -> Any:
                 return eval(compile(ast.Expression(call), chapter.name, "eval"), names)
             if isinstance(statement, ast.Import | ast.ImportFrom) or _collects(statement, declared):
                 exec(compile(ast.Module([statement], []), chapter.name, "exec"), names)
-    raise AssertionError(f"{chapter.name} has parameters and makes no settings of them with preset(profile, ...)")
+    raise AssertionError(f"{chapter.name} has parameters and makes no settings of them with choose(profile, ...)")
 
 
 def _preset_call(statement: ast.stmt) -> ast.Call | None:
     calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
-    return next((call for call in calls if ast.unparse(call.func).split(".")[-1] == "preset"), None)
+    return next((call for call in calls if ast.unparse(call.func).split(".")[-1] in ("preset", "choose")), None)
 
 
 def _collects(statement: ast.stmt, declared: dict[str, parameters.Parameter]) -> bool:
@@ -89,7 +89,8 @@ def test_every_parameter_reaches_the_study(chapter: Chapter):
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_parameter_is_a_setting_and_what_is_not_one_is_refused(chapter: Chapter):
-    names = {field.name for field in dataclasses.fields(settings(chapter))}
+    made = settings(chapter)
+    names = {field.name for field in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else set(made)
     assert parameters.declared(notebooks.read(chapter.path)).keys() - {"profile"} <= names
     with pytest.raises(UsageError, match="no parameter 'wdith'"):
         settings(chapter, "wdith=3")

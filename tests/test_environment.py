@@ -15,7 +15,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
 INSTALL = "--editable '.[book,test]'"
 
-EXTRAS = [line for extra in ("book", "test") for line in PROJECT["optional-dependencies"][extra]]
+EXTRAS = [
+    line
+    for extra in ("study", "book", "test")
+    for line in PROJECT["optional-dependencies"][extra]
+    if line != "pcn-lib[study]"
+]
 REQUIRED = {(needed := Requirement(line)).name: needed for line in [*PROJECT["dependencies"], *EXTRAS]}
 
 
@@ -46,13 +51,16 @@ def test_the_library_and_the_package_tell_the_same_version():
 
 
 BOOK_ONLY = ("papermill", "nbformat", "nbclient", "sphinx", "jupyter_book", "sklearn", "mlxtend", "ipykernel")
+#: What `pcn_lib.study` needs for labelled records; claims and pictures, which `pcn_lib.verify` uses, do without.
+STUDY_ONLY = ("xarray", "h5netcdf", "h5py")
+LABELLED = ("pcn_lib.study.measuring", "pcn_lib.study.records", "pcn_lib.book.recording")
 SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in ("sphinx_ext", "api", "benchmarks", "tables"))
 WITHOUT_BOOK = f"""
 import importlib, pkgutil, sys
-sys.modules.update(dict.fromkeys({BOOK_ONLY!r}))  # importing one of these now fails as if it were absent
+sys.modules.update(dict.fromkeys({BOOK_ONLY + STUDY_ONLY!r}))  # importing one of these now fails as if it were absent
 import pcn_lib
 for module in pkgutil.walk_packages(pcn_lib.__path__, "pcn_lib."):
-    if module.name not in {SPHINX_LOADS!r}:
+    if module.name not in {SPHINX_LOADS + LABELLED!r}:
         importlib.import_module(module.name)
 from pcn_lib.book.cli import main
 sys.exit(main(["build"]))

@@ -13,10 +13,10 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
-from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, plotted, styled, width_colours
-from pcn_lib.figures.picture import with_source
-from pcn_lib.figures.table import Table
 from pcn_lib.results import provenance
+from pcn_lib.study import Picture, axes_grid, caption, plot_seeds, plot_theory, plotted, styled, width_colours
+from pcn_lib.study.picture import with_source
+from pcn_lib.study.table import Table
 from pcn_lib.tables import NO_BREAK
 
 
@@ -211,7 +211,8 @@ def test_a_picture_names_data_device_code_and_date_of_every_record_it_draws_and_
 def test_the_numbers_of_a_three_dimensional_panel_are_those_of_its_marks():
     figure, axes = axes_grid(subplot_kw=dict(projection="3d"))
     axes.plot([1.0, 2.0], [3.0, 4.0], [5.0, 6.0], "o", label="measured")
-    rows = list(csv.reader(Picture(figure, "Caption.", "Description.").data.splitlines()[1:]))
+    lines = Picture(figure, "Caption.", "Description.").data.splitlines()
+    rows = list(csv.reader(line for line in lines if not line.startswith("#")))
     assert rows[1:] == [["1", "measured", "point", "1", "3", "5"], ["1", "measured", "point", "2", "4", "6"]]
     assert json.loads(plotted.places(figure)) == [None]
 

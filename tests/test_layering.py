@@ -15,9 +15,10 @@ RANKS = {
     "inference": 4, "rescaling": 4, "moreau": 4, "sharding": 4,
     "gradients": 5, "spectrum": 5,
     "training": 6, "dmft": 6,
-    "experiments": 7,
-    "claims": 8, "figures": 8, "verify": 8,
-    "book": 9,
+    "study": 7,
+    "experiments": 8,
+    "claims": 9, "figures": 9, "verify": 9,
+    "book": 10,
 }  # fmt: skip
 
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if path != LIBRARY / "__init__.py")

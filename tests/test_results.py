@@ -10,7 +10,7 @@ import pytest
 from jaxtyping import Float
 
 from pcn_lib.files import write_atomically
-from pcn_lib.results import ResultError, load, load_provenance, provenance, save
+from pcn_lib.results import Provenance, ResultError, load, load_provenance, provenance, save
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,14 @@ def test_a_footer_shows_the_provenance_with_its_words_escaped():
 
 
 def test_settings_that_are_no_record_have_no_provenance():
-    with pytest.raises(TypeError, match="pass the run's Settings"):
-        provenance({"seed": 1}, seconds=1.0)
+    with pytest.raises(TypeError, match="pass the run's settings"):
+        provenance([("seed", 1)], seconds=1.0)
+
+
+def test_provenance_comes_back_from_a_line_of_text_and_another_text_is_refused():
+    assert Provenance.from_json(HOW.as_json()) == HOW
+    with pytest.raises(ValueError, match="a provenance with .* is needed"):
+        Provenance.from_json('{"seeds": [1]}')
 
 
 @pytest.mark.parametrize("unstorable", [{"a": 1}, [1, 2], print, np.array([None]), jnp.ones(2, jnp.bfloat16)])

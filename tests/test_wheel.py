@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_environment import BOOK_ONLY
+from tests.test_environment import BOOK_ONLY, STUDY_ONLY
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
 
 USE = f"""
 import sys
-sys.modules.update(dict.fromkeys({BOOK_ONLY!r}))
+sys.modules.update(dict.fromkeys({BOOK_ONLY + STUDY_ONLY!r}))
 import jax, jax.numpy as jnp
 import pcn_lib
 from pcn_lib.data import text

@@ -7,8 +7,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from pcn_lib.experiments.benchmarks import RECORDED, Record
 from pcn_lib.figures.benchmarks import methods, ratios, table
-from pcn_lib.figures.picture import with_source
 from pcn_lib.results import load, load_provenance
+from pcn_lib.study.picture import with_source
 
 MISSING = "No run of the benchmarks is recorded yet: `make bench` makes one in a few minutes."
 

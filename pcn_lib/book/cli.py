@@ -1,4 +1,4 @@
-"""The command line `pcn`: list, run, record, build, pdf, report, data, notebooks, doctor, clean."""
+"""The command line `pcn`: list, run, record, new, build, pdf, report, data, notebooks, doctor, clean."""
 
 import argparse
 import sys
@@ -74,6 +74,14 @@ def record(options: argparse.Namespace) -> int:
         print(made, flush=True)
         all_right &= all(claim.as_expected for claim in made.claims)
     return DONE if all_right else FAILED
+
+
+def new(options: argparse.Namespace) -> int:
+    from pcn_lib.book.new import new_chapter
+
+    path = new_chapter(find_project(), options.name)
+    print(f"Wrote {path}: add `- file: chapters/{path.stem}` to _toc.yml, then `pcn run {path.stem} --profile smoke`.")
+    return DONE
 
 
 def build(options: argparse.Namespace) -> int:
@@ -179,6 +187,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(_add(commands, "record", record, sentence, chapters, _profile("full")))
     _add_diff(_add(commands, "diff", diff, "compare runs, or certificates, with recorded numbers", profile))
     _add_verify(_add(commands, "verify", verify, "measure the equivalence of PC and BP on a device and certify it"))
+    starting = _add(commands, "new", new, "start a chapter of your own that passes the checks")
+    starting.add_argument("name", metavar="NAME", help="of letters, digits and underscores, such as 23_my_study")
     _add(commands, "build", build, "render the pages into _build/html", profile)
     _add(commands, "pdf", print_pdf, "print the whole book to _build/book.pdf", profile)
     _add(commands, "report", report, "show every claim with its verdict", profile)

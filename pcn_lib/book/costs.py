@@ -8,7 +8,7 @@ from pcn_lib.book.diff import recorded_profile
 from pcn_lib.book.progress import clock
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
 from pcn_lib.book.records import run_of
-from pcn_lib.results import ResultError, load
+from pcn_lib.results import ResultError, load, provenance_of
 from pcn_lib.results.recorded import FOLDER
 
 #: The profiles a reader chooses from; `smoke` is the tests'.
@@ -55,6 +55,13 @@ def _ran(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
 
 
 def _recorded(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
+    path = project.root / FOLDER / f"{chapter.stem}.nc"
+    if path.is_file():
+        from pcn_lib.study.records import load as load_labelled
+
+        record = load_labelled(path)
+        (profile, settings), device = json.loads(record.attrs["recorded"]), provenance_of(record).device
+        return [(profile, device, Cost(record.attrs["seconds"]))] if profile in SHOWN and not settings else []
     try:
         study = importlib.import_module(f"pcn_lib.experiments.{chapter.stem}")
         record = load(study.Record, project.root / FOLDER / chapter.stem)

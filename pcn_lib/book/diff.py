@@ -1,17 +1,20 @@
 """A run's numbers against the recorded ones: what moved, and by how much more than it may."""
 
 import importlib
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pcn_lib.book import notebooks
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
+from pcn_lib.book.records import claims_of
 from pcn_lib.book.report import chapter_report
 from pcn_lib.claims import Claim, Relation
 from pcn_lib.experiments.profiles import SettingsError
-from pcn_lib.results import ResultError, load
+from pcn_lib.results import ResultError, load, provenance_of
 from pcn_lib.results.recorded import FOLDER
 from pcn_lib.tables import aligned
 from pcn_lib.verify import Certificate, CertificateError, read
@@ -87,14 +90,14 @@ def compare(recorded: Iterable[Claim], made: Iterable[Claim]) -> tuple[Row, ...]
 def chapter_difference(project: Project, chapter: Chapter, profile: str) -> Difference:
     """A chapter's run at a profile against the claims made of its recorded result of the same settings."""
     try:
-        record = _recorded(project, chapter, profile)
+        record, claims = _recorded(project, chapter, profile)
         state = chapter_report(project, chapter, profile)
         if not state.current:
             raise BookError(state.problem)
     except BookError as reason:
         return Difference(chapter.name, problem=str(reason))
-    claims = importlib.import_module(f"pcn_lib.claims.{chapter.stem}").claims(record)
-    origin = f"recorded on {record.provenance.device} ({record.provenance.dtype}), {record.provenance.date}"
+    made = provenance_of(record)
+    origin = f"recorded on {made.device} ({made.dtype}), {made.date}"
     return Difference(chapter.name, origin, compare(claims, (made.claim for made in state.run.claims)))
 
 
@@ -142,10 +145,12 @@ def unmoved(differences: Iterable[Difference]) -> bool:
     return bool(compared) and not any(difference.moved for difference in compared)
 
 
-def _recorded(project: Project, chapter: Chapter, profile: str) -> Any:
-    """The recorded result of this profile's settings."""
+def _recorded(project: Project, chapter: Chapter, profile: str) -> tuple[Any, tuple[Claim, ...]]:
+    """The recorded result of this profile's settings, and the claims of it."""
     path = project.root / FOLDER / chapter.stem
     try:
+        if notebooks.is_study(notebooks.read(chapter.path)):
+            return _recorded_run(project.root / FOLDER / f"{chapter.stem}.nc", profile)
         study = importlib.import_module(f"pcn_lib.experiments.{chapter.stem}")
         record = load(study.Record, path)
     except (FileNotFoundError, ModuleNotFoundError):
@@ -155,10 +160,25 @@ def _recorded(project: Project, chapter: Chapter, profile: str) -> Any:
     except ResultError as error:
         raise BookError(str(error)) from error
     if _has_settings(study, profile, record):
-        return record
+        return record, importlib.import_module(f"pcn_lib.claims.{chapter.stem}").claims(record)
     other = recorded_profile(study, record)
     advice = f"at profile {other}: compare with `--profile {other}`" if other else "with settings that no profile has"
     raise BookError(f"its recorded result was made {advice}, not at profile {profile}.")
+
+
+def _recorded_run(path: Path, profile: str) -> tuple[Any, tuple[Claim, ...]]:
+    from pcn_lib.study.records import load as load_labelled
+
+    record = load_labelled(path)
+    there, settings = json.loads(record.attrs["recorded"])
+    if settings:
+        raise BookError(f"its recorded result was made with {', '.join(settings)}, not at profile {profile}.")
+    if there != profile:
+        raise BookError(
+            f"its recorded result was made at profile {there}: compare with `--profile {there}`, "
+            f"not at profile {profile}."
+        )
+    return record, tuple(made.claim for made in claims_of(record.attrs["claims"]))
 
 
 def _has_settings(study: Any, profile: str, record: Any) -> bool:

@@ -1,4 +1,8 @@
-"""The form of a committed chapter: the argument is in the notebook, the work in the library."""
+"""The form of a committed chapter.
+
+A chapter with a cell tagged `measure` is its own study: what is measured, over which sizes, what is claimed and drawn
+stands in it.  Of the others, which have a study in the library, the notebook holds the argument alone.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -6,21 +10,27 @@ from pathlib import Path
 
 from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
+from pcn_lib.book.project import Chapter
 
-MAX_CELL_LINES = 12
-MAX_FUNCTION_LINES = 5
+#: The most lines of a cell and of a function, in a chapter whose study is in the library and in one that is its own.
+MAX_CELL_LINES, MAX_FUNCTION_LINES = 12, 5
+MAX_STUDY_CELL_LINES, MAX_STUDY_FUNCTION_LINES = 25, 20
+#: Lines of code, without blank ones and comments, of a chapter that is its own study.
+LEAST_STUDY_LINES, MAX_STUDY_LINES = 60, 220
+TAGS = ("parameters", notebooks.IMPORTS, notebooks.SIZES, notebooks.MEASURE, notebooks.FIGURE, notebooks.CLAIMS)
 
 
 def violations(path: Path) -> list[str]:
     """What a chapter does that a chapter may not do, each as `cell N: sentence`; an empty list if nothing."""
     notebook = notebooks.read(path)
-    found = [*_parameters(notebook)]
+    study = notebooks.is_study(notebook)
+    found = [*_parameters(notebook), *(_study(notebook, path) if study else ())]
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type != "code":
             continue
         if number == 1 or notebook.cells[number - 2].cell_type != "markdown":
             found.append(f"cell {number}: has no prose before it: say what to look for in a markdown cell")
-        found += [f"cell {number}: {problem}" for problem in _code(cell)]
+        found += [f"cell {number}: {problem}" for problem in _code(cell, study)]
     if not found and path.read_text(encoding="utf-8") != notebooks.text(notebooks.normalised(notebook)):
         found.append("file: metadata, cell ids or layout are not in normal form: run `pcn notebooks fmt`")
     return found
@@ -36,32 +46,64 @@ def format_file(path: Path) -> bool:
     return True
 
 
-def _code(cell: Notebook) -> Iterator[str]:
+def _study(notebook: Notebook, path: Path) -> Iterator[str]:
+    """What a chapter that is its own study lacks."""
+    lines = sum(code_lines(cell.source) for cell in notebooks.code_cells(notebook))
+    if not LEAST_STUDY_LINES <= lines <= MAX_STUDY_LINES:
+        yield (
+            f"file: has {lines} lines of code, and {LEAST_STUDY_LINES} to {MAX_STUDY_LINES} are asked for: "
+            + ("show the method" if lines < LEAST_STUDY_LINES else "move what chapters share into the library")
+        )
+    for tag in (notebooks.MEASURE, notebooks.CLAIMS):
+        if not any(notebooks.tagged(cell, tag) for cell in notebook.cells):
+            yield f"file: has no cell tagged '{tag}', by which the machinery finds it: tag one"
+    stem = Chapter(path.stem, path).stem
+    if not any(_keeps(cell.source, stem) for cell in notebooks.code_cells(notebook)):
+        yield f"file: never calls keep(record, {stem!r}), by which `pcn record` gets its record"
+
+
+def _keeps(source: str, stem: str) -> bool:
+    try:
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    except SyntaxError:
+        return False  # said by _code
+    return any(ast.unparse(call).startswith("keep(") and ast.unparse(call.args[-1]) == repr(stem) for call in calls)
+
+
+def code_lines(source: str) -> int:
+    """Lines that are neither blank nor comments."""
+    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in source.splitlines())
+
+
+def _code(cell: Notebook, study: bool) -> Iterator[str]:
     if cell.outputs or cell.execution_count is not None:
         yield "holds outputs or an execution count: run `pcn notebooks fmt`"
-    lines = len(cell.source.strip("\n").splitlines())
-    if lines > MAX_CELL_LINES:
-        yield f"has {lines} lines, and {MAX_CELL_LINES} are allowed: split it or move work into the library"
+    if study and (unknown := [tag for tag in cell.metadata.get("tags", ()) if tag not in TAGS]):
+        yield f"has the tag '{unknown[0]}', which means nothing here: known are {', '.join(TAGS)}"
+    lines, most = len(cell.source.strip("\n").splitlines()), MAX_STUDY_CELL_LINES if study else MAX_CELL_LINES
+    if lines > most:
+        yield f"has {lines} lines, and {most} are allowed: split it or move work into the library"
     try:
         tree = ast.parse(cell.source)
     except SyntaxError as error:
         yield f"is not Python ({error.msg}, line {error.lineno}): magics and shell lines are not allowed"
         return
-    if any(isinstance(statement, ast.For | ast.While) for statement in tree.body):
+    if not study and any(isinstance(statement, ast.For | ast.While) for statement in tree.body):
         yield "loops at statement level: a loop over sizes belongs to the experiment in the library"
     for node in ast.walk(tree):
-        yield from _forbidden(node)
+        yield from _forbidden(node, study)
 
 
-def _forbidden(node: ast.AST) -> Iterator[str]:
+def _forbidden(node: ast.AST, study: bool) -> Iterator[str]:
+    most = MAX_STUDY_FUNCTION_LINES if study else MAX_FUNCTION_LINES
     match node:
-        case ast.ClassDef(name=name):
+        case ast.ClassDef(name=name) if not study:
             yield f"defines class {name}: classes belong in the library"
-        case ast.FunctionDef(name=name, lineno=first, end_lineno=last) if last - first + 1 > MAX_FUNCTION_LINES:
+        case ast.FunctionDef(name=name, lineno=first, end_lineno=last) if last - first + 1 > most:
             lines = last - first + 1
-            yield f"defines {name} in {lines} lines, and {MAX_FUNCTION_LINES} are allowed: move it into the library"
+            yield f"defines {name} in {lines} lines, and {most} are allowed: move it into the library"
         case ast.Name(id="plt" | "rcParams" as name) | ast.Attribute(attr="rcParams" as name):
-            yield f"uses {name}: plotting settings belong to pcn_lib.figures"
+            yield f"uses {name}: plotting settings belong to pcn_lib.study"
 
 
 def _parameters(notebook: Notebook) -> Iterator[str]:

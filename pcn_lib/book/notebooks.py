@@ -18,6 +18,10 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 INJECTED = "injected-parameters"
+#: What a cell of a chapter that is its own study does; the machinery and the page find it by this tag.
+IMPORTS, SIZES, MEASURE, FIGURE, CLAIMS = "imports", "sizes", "measure", "figure", "claims"
+#: Cells that a page folds, and the theme's tag for it: what a reader need not see at first is folded, not hidden.
+FOLDED, FOLD = (IMPORTS, SIZES, FIGURE), "hide-input"
 
 
 def read(path: Path) -> Notebook:
@@ -50,6 +54,11 @@ def code_cells(notebook: Notebook) -> list[Notebook]:
 def code_digest(notebook: Notebook) -> str:
     """Changes with what a chapter computes and not with its prose."""
     return hashlib.sha256("\0".join(cell.source for cell in code_cells(notebook)).encode()).hexdigest()
+
+
+def is_study(notebook: Notebook) -> bool:
+    """Whether what is measured stands in the chapter itself, and not in a module of its stem."""
+    return any(tagged(cell, MEASURE) for cell in notebook.cells)
 
 
 def parameters_cell(notebook: Notebook) -> Notebook | None:
@@ -91,6 +100,15 @@ def with_outputs(notebook: Notebook, executed: Notebook) -> Notebook:
     result = copy.deepcopy(notebook)
     for cell, ran in zip(code_cells(result), code_cells(executed), strict=True):
         cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
+    return result
+
+
+def folded(notebook: Notebook) -> Notebook:
+    """The notebook with imports, sizes and figures to be unfolded by who wants to see them."""
+    result = copy.deepcopy(notebook)
+    for cell in result.cells:
+        if any(tagged(cell, tag) for tag in FOLDED):
+            cell.metadata["tags"] = [*cell.metadata["tags"], FOLD]
     return result
 
 

@@ -1,19 +1,30 @@
-"""Runs studies at a larger size and keeps their records with the book; figures show them beside a reader's own run."""
+"""Runs studies at a larger size and keeps their records with the book; figures show them beside a reader's own run.
+
+A chapter that is its own study is run as a chapter, and what it keeps is its record; of the others, the module of
+their stem is run.
+"""
 
 import importlib
+import json
+import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pcn_lib.book import notebooks, parameters
 from pcn_lib.book.progress import clock
-from pcn_lib.book.project import Chapter, Project, UsageError
+from pcn_lib.book.project import BookError, Chapter, Project, UsageError
+from pcn_lib.book.records import claims_of, run_of
+from pcn_lib.book.runner import Request, points_of, run_chapters
 from pcn_lib.claims import Claim
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.numerics import use_float64
-from pcn_lib.results import load, save
+from pcn_lib.results import ResultError, load, save
 from pcn_lib.results.recorded import FOLDER
+from pcn_lib.study.records import load as load_labelled
+from pcn_lib.study.records import save as save_labelled
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,7 @@ def record_chapter(
 
     Args:
         project: the book.
-        chapter: one whose study is in ``pcn_lib.experiments``.
+        chapter: its own study, or one whose study is in ``pcn_lib.experiments``.
         profile: size of the run.
         settings: NAME=VALUE texts for the study, as for ``pcn run -p``.
         force: run even if the record is there.
@@ -50,6 +61,8 @@ def record_chapter(
     Raises:
         UsageError: a chapter without a study, or settings that no run can be made from.
     """
+    if notebooks.is_study(notebooks.read(chapter.path)):
+        return _record_run(project, chapter, profile, settings, force)
     study, claims = _module("experiments", chapter), _module("claims", chapter)
     declared = parameters.declared(notebooks.read(chapter.path))
     overrides = parameters.parse(settings, declared, chapter.name)
@@ -65,6 +78,40 @@ def record_chapter(
     record = study.run(wanted)
     save(record, path, record.provenance)
     return Recording(chapter, claims.claims(record), True, time.monotonic() - start)
+
+
+def _record_run(project: Project, chapter: Chapter, profile: str, settings: tuple[str, ...], force: bool) -> Recording:
+    """Run the chapter itself, and put what it kept with the book, with the claims made of it."""
+    request = Request(profile, settings, force=True, resume=True)
+    path = project.root / FOLDER / f"{chapter.stem}.nc"
+    asked = json.dumps([profile, sorted(settings)])
+    if not force and path.is_file() and (there := _of_this_version(path)) and there.attrs.get("recorded") == asked:
+        return Recording(chapter, recorded_claims(there), False, 0.0)
+    (run,) = run_chapters(project, (chapter,), request)
+    values = parameters.parse(settings, parameters.declared(notebooks.read(chapter.path)), chapter.name)
+    folder = run_of(project, chapter, profile, values).folder
+    kept = folder / f"{chapter.stem}.nc"
+    if not kept.is_file() or (run.error and not run.error.startswith("ClaimFailed")):
+        why = run.error or f"it keeps no record: call keep(record, {chapter.stem!r}) after measuring"
+        raise BookError(f"{chapter.name} was not recorded: {why}")
+    record = load_labelled(kept)
+    claims = (folder / "claims.json").read_text(encoding="utf-8")
+    record.attrs |= {"recorded": asked, "claims": claims, "seconds": run.seconds}
+    save_labelled(record, path)
+    shutil.rmtree(points_of(project, chapter), ignore_errors=True)
+    return Recording(chapter, recorded_claims(load_labelled(path)), True, run.seconds)
+
+
+def recorded_claims(record: Any) -> tuple[Claim, ...]:
+    """The claims that were made of a labelled record when it was recorded."""
+    return tuple(made.claim for made in claims_of(record.attrs["claims"]))
+
+
+def _of_this_version(path: Path) -> Any:
+    try:
+        return load_labelled(path)
+    except ResultError:
+        return None
 
 
 def _kept(study: ModuleType, path) -> Any:

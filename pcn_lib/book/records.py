@@ -3,6 +3,7 @@
 run.json        how it ran: profile, parameters, device, versions, seconds, key
 executed.ipynb  the executed notebook, or failed.ipynb where a cell raised
 claims.json     the claims the chapter asserted
+STEM.nc         the record that the chapter kept, where it is its own study
 """
 
 import dataclasses
@@ -73,9 +74,12 @@ class Run:
     def claims(self) -> tuple[Claimed, ...]:
         """What the chapter asserted, in its order; a run that failed early asserted nothing."""
         path = self.folder / "claims.json"
-        if not path.is_file():
-            return ()
-        return tuple(_claimed(entry) for entry in json.loads(path.read_text(encoding="utf-8")))
+        return claims_of(path.read_text(encoding="utf-8")) if path.is_file() else ()
+
+    @property
+    def kept(self) -> tuple[Path, ...]:
+        """The chapter's labelled records."""
+        return tuple(sorted(self.folder.glob("*.nc")))
 
     @property
     def notebook(self) -> Path:
@@ -113,6 +117,11 @@ def confirmed_on_gpu(project: Project, chapter: Chapter, name: str) -> bool:
         if (record := run.record) and record.platform == "gpu"
         for made in run.claims
     )
+
+
+def claims_of(text: str) -> tuple[Claimed, ...]:
+    """The claims that a report wrote down as JSON."""
+    return tuple(_claimed(entry) for entry in json.loads(text))
 
 
 def _claimed(entry: dict) -> Claimed:

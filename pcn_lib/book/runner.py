@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from pcn_lib.book import devices, fingerprint, notebooks, parameters, scheduler
 from pcn_lib.book.devices import Device
@@ -17,6 +18,7 @@ from pcn_lib.book.job import Job, execute, execute_apart, now
 from pcn_lib.book.progress import Progress, clock
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project, UsageError
 from pcn_lib.book.records import RunRecord
+from pcn_lib.study.progress import POINTS_FOLDER
 
 TICK_SECONDS = 0.5
 
@@ -28,6 +30,7 @@ class Request:
     A name given several times makes a grid: the chapter is run with every combination.  Without a number of jobs, two
     chapters run at once on a CPU, since much of a run is compilation on one core, and one on a GPU, whose memory the
     first takes.  With `scheduler`, the address of a Dask cluster, its workers run the chapters, as many as they are.
+    With `resume`, finished points of a chapter's grids are kept until the chapter is done, and used again.
     """
 
     profile: str = "quick"
@@ -36,6 +39,7 @@ class Request:
     jobs: int | None = None
     force: bool = False
     scheduler: str | None = None
+    resume: bool = False
 
     def __post_init__(self):
         if self.profile not in PROFILES:
@@ -101,9 +105,16 @@ def _job(project: Project, chapter: Chapter, values: dict[str, object], request:
         "JAX_COMPILATION_CACHE_DIR": str(project.cache / "jax"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
     }
+    if request.resume:
+        cache[POINTS_FOLDER] = str(points_of(project, chapter))
     environment = cache | devices.settings(request.device)
     key = fingerprint.run_key(sources, {"profile": request.profile, **values}, str(device), fingerprint.data_sets())
     return Job(project, chapter, request.profile, values, environment, device, sources, key, request.force, now())
+
+
+def points_of(project: Project, chapter: Chapter) -> Path:
+    """Where finished points of a chapter's grids are kept while it is recorded."""
+    return project.cache / "points" / chapter.name
 
 
 def _completed(

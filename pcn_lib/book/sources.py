@@ -4,8 +4,11 @@ import copy
 from functools import partial
 
 from pcn_lib.book.notebooks import Notebook, code_cells
+from pcn_lib.book.project import Project, book_module
 from pcn_lib.book.records import RunRecord
-from pcn_lib.figures.picture import with_source
+from pcn_lib.book.report import ChapterReport
+from pcn_lib.results.recorded import FOLDER
+from pcn_lib.study.picture import with_source
 
 
 def with_sources(notebook: Notebook, record: RunRecord) -> Notebook:
@@ -15,6 +18,20 @@ def with_sources(notebook: Notebook, record: RunRecord) -> Notebook:
     figures = ((data, shown) for data in outputs if "pcn-figure" in (shown := _text(data)))
     for number, (data, shown) in enumerate(figures, start=1):
         data["text/html"] = with_source(shown, partial(_where, record), f"{record.chapter}-figure-{number}")
+    return result
+
+
+def with_downloads(project: Project, notebook: Notebook, state: ChapterReport) -> Notebook:
+    """The notebook with a last line that offers the labelled records behind its figures."""
+    kept = project.root / FOLDER / f"{state.chapter.stem}.nc"
+    files = [("this run", path) for path in (state.run.kept if state.problem is None else ())]
+    files += [("the recorded run", kept)] if kept.is_file() else []
+    if not files:
+        return notebook
+    result = copy.deepcopy(notebook)
+    links = ", ".join(f"{{download}}`{words} </{path.relative_to(project.root).as_posix()}>`" for words, path in files)
+    sentence = f"The labelled numbers behind this page as netCDF files: {links}. `xarray.open_dataset` reads them."
+    result.cells.append(book_module("nbformat.v4").new_markdown_cell(sentence))
     return result
 
 

@@ -16,7 +16,7 @@ from pcn_lib.book.benchmarks import Benchmarks
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.published import Published
-from pcn_lib.book.sources import with_sources
+from pcn_lib.book.sources import with_downloads, with_sources
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -83,7 +83,7 @@ def _show_run(app: "Sphinx", docname: str, source: list[str]) -> None:
         shown = with_sources(notebooks.with_outputs(committed, state.run.executed()), state.run.record)
     else:
         shown = notebooks.with_note(notebooks.normalised(committed), state.problem)
-    source[0] = notebooks.text(shown)
+    source[0] = notebooks.text(notebooks.folded(with_downloads(project, shown, state)))
 
 
 def _outdated(app: "Sphinx", env: "BuildEnvironment", added: set, changed: set, removed: set) -> list[str]:

@@ -3,8 +3,8 @@
 The claims of one chapter live in the module of its stem, ``pcn_lib.claims.<stem>``.
 """
 
-from pcn_lib.claims.claim import Claim, Relation, at_least, at_most, close, fails_outside
-from pcn_lib.claims.report import ClaimFailed, Report, report
+from pcn_lib.study.claim import Claim, Relation, at_least, at_most, close, fails_outside
+from pcn_lib.study.report import ClaimFailed, Report, report
 
 __all__ = [
     "Claim",

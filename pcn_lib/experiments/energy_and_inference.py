@@ -14,8 +14,7 @@ import optax
 from jaxtyping import Array, Float
 
 from pcn_lib.data import toy_task
-from pcn_lib.energy import Problem, energy, loss
-from pcn_lib.experiments.equilibrated_energy import one_unit_problem
+from pcn_lib.energy import Problem, energy, loss, one_unit_problem
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
 from pcn_lib.gradients import pc_gradient
 from pcn_lib.inference import ActivityDescent, Equilibrium, SweepsThenNewton, equilibrate

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pcn_lib.energy import Problem
-from pcn_lib.experiments.equilibrated_energy import one_unit_problem
+from pcn_lib.energy import Problem, one_unit_problem
 from pcn_lib.experiments.profiles import check_sizes, choose
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Equilibrium, Solver, Sweeps

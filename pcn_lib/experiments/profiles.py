@@ -1,17 +1,15 @@
 """Settings chosen by the name of a profile, with single values replaced: what every study's ``preset`` does."""
 
-import difflib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from pcn_lib.study.sizes import SettingsError
+from pcn_lib.study.sizes import known as _known
+
 Settings = TypeVar("Settings")
-
-
-class SettingsError(ValueError):
-    """Settings that no run can be made from."""
 
 
 def choose(presets: Mapping[str, Settings], profile: str, overrides: Mapping[str, Any]) -> Settings:
@@ -57,12 +55,6 @@ def check_sizes(settings: Any, **least: int) -> None:
         sizes = value if isinstance(value, tuple) else (value,)
         if not sizes or min(sizes) < bound:
             raise SettingsError(f"{name} = {value!r} given; at least {bound} is needed: choose {name} >= {bound}")
-
-
-def _known(wanted: str, names: Iterable[str]) -> str:
-    names = tuple(names)
-    near = difflib.get_close_matches(wanted, names, n=2, cutoff=0.4) or names
-    return f"known are {', '.join(names)}: did you mean {' or '.join(map(repr, near))}?"
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -2,9 +2,10 @@
 
 import dataclasses
 import html
+import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -72,6 +73,23 @@ class Provenance:
         )
         return " · ".join(parts)
 
+    def as_json(self) -> str:
+        """As one line of text, for an attribute of a record; :meth:`from_json` reads it."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Provenance":
+        """What :meth:`as_json` wrote.
+
+        Raises:
+            ValueError: other fields, or no JSON: written by another version.
+        """
+        names = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(content := json.loads(text), dict) or set(content) != names:
+            raise ValueError(f"{text[:60]!r} given; a provenance with {', '.join(sorted(names))} is needed: run again")
+        pairs = {name: tuple(map(tuple, content[name])) for name in ("settings", "versions")}
+        return cls(**content | pairs | {"seeds": tuple(content["seeds"])})
+
     def _repr_html_(self) -> str:
         return f'<p class="pcn-provenance" style="font-size:0.8em;opacity:0.8">{html.escape(str(self))}</p>'
 
@@ -98,31 +116,37 @@ def provenance(
     """Collects the provenance of a result just computed in this process.
 
     Args:
-        settings: the frozen dataclass the run was made from.
+        settings: the frozen dataclass the run was made from, or a mapping from names to settings.
         seconds: what the computation took.
         data_set: the data set really used, in words (``dataset.note``).
         seeds: every seed used; by default the field ``seed`` or ``seeds`` of the settings.
         dtype: number type of the computation; by default that of a fresh array.
     """
-    if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
-        raise TypeError(
-            f"settings of type {type(settings).__name__} given; a frozen dataclass is needed: pass the run's Settings"
-        )
-    fields = [field.name for field in dataclasses.fields(settings)]
     commit, dirty = _commit()
     return Provenance(
-        settings=tuple((name, _word(getattr(settings, name))) for name in fields),
+        settings=tuple((name, _word(value)) for name, value in _settings(settings).items()),
         seeds=tuple(seeds) or _seeds(settings),
         data_set=data_set,
         dtype=dtype or default_dtype(),
         matmul_precision=str(jax.config.jax_default_matmul_precision or "default"),  # type: ignore[attr-defined]
         device=device(),
-        versions=_versions(),
+        versions=versions(),
         commit=commit,
         dirty=dirty,
         seconds=float(seconds),
         date=datetime.now(UTC).strftime(DATE),
     )
+
+
+def _settings(settings: Any) -> Mapping[str, Any]:
+    if isinstance(settings, Mapping):
+        return settings
+    if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
+        raise TypeError(
+            f"settings of type {type(settings).__name__} given; a frozen dataclass or a mapping is needed: "
+            "pass the run's settings"
+        )
+    return {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
 
 
 def _word(value: Any) -> str:
@@ -137,7 +161,8 @@ def _seeds(settings: Any) -> tuple[int, ...]:
     return (settings.seed,) if hasattr(settings, "seed") else ()
 
 
-def _versions() -> tuple[tuple[str, str], ...]:
+def versions() -> tuple[tuple[str, str], ...]:
+    """Of Python, of the libraries that numbers come from, and of pcn_lib."""
     from pcn_lib import __version__
 
     libraries = tuple((name, metadata.version(name)) for name in DISTRIBUTIONS)

@@ -94,6 +94,25 @@ def load_provenance(path: str | PathLike) -> Provenance:
     return _decode(_read_json(path)["provenance"], Provenance, "provenance", {})
 
 
+def provenance_of(record: Any) -> Provenance:
+    """How a record came about: its field ``provenance``, or the attribute that ``pcn_lib.study.grid`` noted.
+
+    Raises:
+        ResultError: a record that says nothing of it.
+    """
+    found = getattr(record, "provenance", None)
+    if found is None and hasattr(record, "subtree"):
+        # Of several tables, the first that says it; they come from one run of a chapter.
+        found = next((node.attrs["provenance"] for node in record.subtree if "provenance" in node.attrs), None)
+    if isinstance(found, Provenance):
+        return found
+    if not isinstance(found, str):
+        raise ResultError(
+            f"a {type(record).__name__} without provenance given; grid(...) notes it as an attribute: keep attributes"
+        )
+    return Provenance.from_json(found)
+
+
 def _with_suffix(path: str | PathLike, suffix: str) -> Path:
     """``path`` with a suffix added; a dot in the name (``width_0.5``) is part of the name."""
     path = Path(path)

@@ -40,6 +40,39 @@ pathlib.Path(os.environ["PCN_RUN_FOLDER"], "claims.json").write_text(json.dumps(
 print("profile", profile, "width", width, "widths", widths)"""
 
 
+#: The cells of a chapter that is its own study, and takes no time.
+STUDY = (
+    """\
+import os, pathlib
+from pcn_lib.study import at_most, choose, close, grid, keep, provenance_of, report
+sizes = choose(profile, smoke=dict(seed=0, widths=(4, 8)), full=dict(widths=(4, 8, 16)),
+               given=dict(seed=seed, widths=None if widths == (4, 8) else widths), least=dict(seed=0))""",
+    """\
+def measure(width):
+    with pathlib.Path("measured").open("a") as file:
+        file.write(f"{width}\\n")
+    if width == 8 and pathlib.Path("hold").exists():
+        raise RuntimeError("held")
+    return dict(gap=(1 + sizes.seed / 100) / width**2)
+
+record = grid(measure, width=sizes.widths, data="nothing", settings=sizes)
+keep(record, "halves")""",
+    """\
+last = record.gap[-1] * sizes.widths[-1] ** 2
+claims = [close("the rate", "Last.", predicted=1.0, measured=last, tolerance=0.05, because="exact"),
+          at_most("the gap", "Small.", bound=1.0, measured=record.gap.max(skipna=False), because="exact")]
+report(claims, provenance_of(record))""",
+)
+
+
+def study_text(*code: str) -> str:
+    """A chapter that is its own study, halves by name, with these cells after its parameters."""
+    cells = [cell("markdown", "# Halves"), cell("code", PARAMETERS, "parameters")]
+    for tag, source in zip(("sizes", "measure", "claims"), code or STUDY, strict=True):
+        cells += [cell("markdown", "Look at this."), cell("code", source, tag)]
+    return notebook_text(*cells)
+
+
 def cell(kind: str, source: str, *tags: str) -> dict:
     extra = {"outputs": [], "execution_count": None} if kind == "code" else {}
     return {"cell_type": kind, "source": source, "metadata": {"tags": list(tags)} if tags else {}, **extra}

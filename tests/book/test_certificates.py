@@ -81,20 +81,14 @@ def test_costs_are_those_of_the_runs_that_succeeded_by_device(book: Project):
 
 
 def test_a_recorded_result_says_what_its_profile_cost(book: Project):
-    from pcn_lib.results import save
+    from pcn_lib.study import save
     from tests.book.test_diff import by_theory
 
-    path = book.chapter("halves").path
-    path.rename(path.with_name("01_overview.ipynb"))
-    toc = book.root / "_toc.yml"
-    toc.write_text(toc.read_text().replace("01_halves", "01_overview"))
-    record = by_theory("full")
-    save(record, book.root / costs.FOLDER / "overview", record.provenance)
+    save(by_theory("full"), book.root / costs.FOLDER / "halves.nc")
     ((key, row),) = costs.costs(book).items()
-    assert key[0].stem == "overview" and row == {"full": Cost(65.0, study=True)}
+    assert key[0].stem == "halves" and row == {"full": Cost(65.0)}
     before = costs.identity(book)
-    ran_again = dataclasses.replace(record.provenance, seconds=70.0)
-    save(dataclasses.replace(record, provenance=ran_again), book.root / costs.FOLDER / "overview", ran_again)
+    save(by_theory("full", seconds=70.0), book.root / costs.FOLDER / "halves.nc")
     assert costs.identity(book) != before
 
 

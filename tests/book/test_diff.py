@@ -3,20 +3,18 @@
 import dataclasses
 import json
 
-import numpy as np
 import pytest
+import xarray as xr
 
 from pcn_lib.book import cli, diff, fingerprint
 from pcn_lib.book.diff import GONE, MOVED, NEW, SAME, Difference, Row, compare
 from pcn_lib.book.project import Project
 from pcn_lib.book.records import RunRecord, run_of
-from pcn_lib.claims import Claim, Report, at_least, at_most, close, fails_outside
-from pcn_lib.claims.overview import claims
-from pcn_lib.experiments.overview import Record, preset
-from pcn_lib.results import provenance, save
+from pcn_lib.results import provenance
 from pcn_lib.results.recorded import FOLDER
+from pcn_lib.study import Claim, Report, at_least, at_most, close, fails_outside, save
 from pcn_lib.verify import write
-from tests.book.conftest import chapter_text
+from tests.book.conftest import study_text
 from tests.test_verify import certificate
 
 NAN = float("nan")
@@ -71,32 +69,27 @@ def test_the_text_shows_what_moved_and_on_request_the_rest():
 
 
 @pytest.fixture
-def recorded(book: Project, monkeypatch) -> Record:
-    """The book's first chapter is the overview, with a result recorded at smoke size and its claims made in a run."""
-    path = book.root / "chapters" / "01_overview.ipynb"
-    path.write_text(chapter_text("Overview", "1 + 1"))
-    toc = (book.root / "_toc.yml").read_text()
-    (book.root / "_toc.yml").write_text(toc.replace("01_halves", "01_overview"))
-    record = by_theory()
-    save(record, book.root / FOLDER / "overview", record.provenance)
-    put(book, record)
+def recorded(book: Project, monkeypatch) -> tuple[Claim, ...]:
+    """The claims of the book's first chapter, its own study, recorded at smoke size and made again in a run."""
+    book.chapter("halves").path.write_text(study_text())
+    made = (near(-1.0), under(0.0))
+    save(by_theory("smoke", made), book.root / FOLDER / "halves.nc")
+    put(book, made)
     monkeypatch.chdir(book.root)
-    return record
+    return made
 
 
-def by_theory(profile: str = "smoke") -> Record:
-    """The gaps that theory gives to leading order, 10 (L/N)^2, and no computation."""
-    settings = preset(profile)
-    ratio = np.array(settings.depths)[:, None] / np.array(settings.widths)
-    gap = np.minimum(10 * ratio**2, 1.0)[None]
-    made = provenance(settings, seconds=65.0, data_set="none", dtype="float64")
-    return Record(settings, made, gap, 1 - gap, 0 * gap)
+def by_theory(profile: str, claims: tuple[Claim, ...] = (), seconds: float = 65.0) -> xr.Dataset:
+    """A record as `pcn record` keeps it, made without any computation."""
+    origin = provenance({}, seconds=1.0, dtype="float64").as_json()
+    asked, made = json.dumps([profile, []]), json.dumps(Report(claims, "CPU", "float64").as_json())
+    return xr.Dataset({"gap": 1.0}, attrs=dict(provenance=origin, recorded=asked, claims=made, seconds=seconds))
 
 
-def put(book: Project, record: Record, **moved: float) -> None:
-    """A run at smoke size that made the record's claims, some of them with other measurements."""
-    chapter = book.chapter("overview")
-    made = [dataclasses.replace(claim, measured=moved.get(claim.name, claim.measured)) for claim in claims(record)]
+def put(book: Project, recorded: tuple[Claim, ...], **moved: float) -> None:
+    """A run at smoke size that made the recorded claims, some of them with other measurements."""
+    chapter = book.chapter("halves")
+    made = [dataclasses.replace(claim, measured=moved.get(claim.name, claim.measured)) for claim in recorded]
     run = run_of(book, chapter, "smoke")
     run.folder.mkdir(parents=True, exist_ok=True)
     values = dict(
@@ -107,27 +100,27 @@ def put(book: Project, record: Record, **moved: float) -> None:
     (run.folder / "claims.json").write_text(json.dumps(Report(tuple(made), "CPU", "float64").as_json()))
 
 
-def test_a_run_that_repeats_its_record_ends_well(recorded: Record, capsys):
-    assert cli.main(["diff", "overview", "--profile", "smoke"]) == 0
-    assert "01_overview: 4 of 4 claims as recorded (recorded on " in capsys.readouterr().out
+def test_a_run_that_repeats_its_record_ends_well(recorded: tuple[Claim, ...], capsys):
+    assert cli.main(["diff", "halves", "--profile", "smoke"]) == 0
+    assert "01_halves: 2 of 2 claims as recorded (recorded on " in capsys.readouterr().out
 
 
-def test_a_number_that_moved_is_shown_and_the_exit_code_says_so(book: Project, recorded: Record, capsys):
-    put(book, recorded, **{"the rate": -1.2})
+def test_a_number_that_moved_is_shown_and_the_exit_code_says_so(book: Project, recorded: tuple[Claim, ...], capsys):
+    put(book, recorded, rate=-1.2)
     assert cli.main(["diff", "--profile", "smoke"]) == 1
     out = capsys.readouterr().out
-    assert "3 of 4 claims as recorded" in out and "the rate" in out and "-1.2" in out and "moved" in out
+    assert "1 of 2 claims as recorded" in out and "rate" in out and "-1.2" in out and "moved" in out
     assert "02_thirds: nothing is recorded for it" in out
 
 
-def test_a_record_of_another_profile_is_not_compared_and_said_to_be(recorded: Record, capsys):
-    assert cli.main(["diff", "overview", "--profile", "quick"]) == 1
+def test_a_record_of_another_profile_is_not_compared_and_said_to_be(recorded: tuple[Claim, ...], capsys):
+    assert cli.main(["diff", "halves", "--profile", "quick"]) == 1
     assert "was made at profile smoke: compare with `--profile smoke`, not at profile quick" in capsys.readouterr().out
 
 
-def test_a_run_of_other_code_is_not_compared(book: Project, recorded: Record, capsys):
-    book.chapter("overview").path.write_text(chapter_text("Overview", "1 + 2"))
-    assert cli.main(["diff", "overview", "--profile", "smoke"]) == 1
+def test_a_run_of_other_code_is_not_compared(book: Project, recorded: tuple[Claim, ...], capsys):
+    book.chapter("halves").path.write_text(study_text().replace("Small.", "Smaller."))
+    assert cli.main(["diff", "halves", "--profile", "smoke"]) == 1
     assert "code has changed since it was run" in capsys.readouterr().out
 
 

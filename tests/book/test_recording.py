@@ -2,86 +2,107 @@
 
 import dataclasses
 import importlib
-import shutil
 from pathlib import Path
 
 import pytest
 
-from pcn_lib.book.project import Project, UsageError
+from pcn_lib.book.project import BookError, Project, UsageError
 from pcn_lib.book.recording import record_chapter
-from pcn_lib.experiments import overview
-from pcn_lib.results import ResultError, recorded
+from pcn_lib.book.runner import points_of
+from pcn_lib.results import ResultError
+from pcn_lib.results import recorded as recorded_before
+from pcn_lib.study import recorded
+from tests.book.conftest import STUDY, study_text
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def book(tmp_path, monkeypatch) -> Project:
-    """A book of one real chapter, whose study is small."""
-    (tmp_path / "chapters").mkdir()
-    shutil.copy(ROOT / "chapters" / "overview.ipynb", tmp_path / "chapters")
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: chapters/overview\n")
-    # The smallest settings whose claims hold.
-    monkeypatch.setitem(overview.PRESETS, "full", overview.PRESETS["smoke"])
-    return Project(tmp_path)
+def study(book: Project) -> Project:
+    """The small book, whose first chapter is its own study."""
+    (book.root / "chapters" / "01_halves.ipynb").write_text(study_text())
+    return book
 
 
-@pytest.fixture
-def runs(monkeypatch) -> list:
-    """Settings of every run of the study."""
-    made = []
-    run = overview.run
-    monkeypatch.setattr(overview, "run", lambda settings: made.append(settings) or run(settings))
-    return made
+def measured(book: Project) -> list[int]:
+    """The width of every point that was measured, in any run."""
+    path = book.root / "measured"
+    return [int(line) for line in path.read_text().split()] if path.is_file() else []
 
 
-def test_a_record_is_made_once_and_again_only_when_settings_change_or_it_is_forced(book, runs):
-    chapter = book.chapter("overview")
-    assert record_chapter(book, chapter, "full").ran
-    assert not record_chapter(book, chapter, "full").ran
-    assert record_chapter(book, chapter, "full", ("seed=1",)).ran
-    assert record_chapter(book, chapter, "full", ("seed=1",), force=True).ran
-    assert [settings.seed for settings in runs] == [0, 1, 1]
+def test_a_record_is_made_once_and_again_only_when_settings_change_or_it_is_forced(study):
+    chapter = study.chapter("halves")
+    first = record_chapter(study, chapter, "full")
+    assert first.ran and [claim.name for claim in first.claims] == ["the rate", "the gap"]
+    again = record_chapter(study, chapter, "full")
+    assert not again.ran and again.claims == first.claims
+    assert record_chapter(study, chapter, "full", ("seed=1",)).claims[0].measured == pytest.approx(1.01)
+    assert record_chapter(study, chapter, "full", ("seed=1",), force=True).ran
+    assert measured(study) == 3 * [4, 8, 16]
 
 
-def test_a_chapter_finds_the_record_from_any_folder_of_the_book_and_none_elsewhere(book, monkeypatch, tmp_path_factory):
-    made = record_chapter(book, book.chapter("overview"), "full")
-    monkeypatch.chdir(book.root / "chapters")
-    found = recorded(overview.Record, "overview")
-    assert found.settings == overview.PRESETS["full"] and len(made.claims) == 4
+def test_a_chapter_finds_the_record_from_any_folder_of_the_book_and_none_elsewhere(
+    study, monkeypatch, tmp_path_factory
+):
+    record_chapter(study, study.chapter("halves"), "full")
+    monkeypatch.chdir(study.root / "chapters")
+    assert recorded("halves").width.to_numpy().tolist() == [4, 8, 16]
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    assert recorded(overview.Record, "overview") is None
+    assert recorded("halves") is None
 
 
-def test_a_record_of_another_version_is_refused_by_the_chapter_and_replaced_by_the_command(book, runs, monkeypatch):
-    chapter = book.chapter("overview")
-    record_chapter(book, chapter, "full")
-    path = book.root / "results" / "recorded" / "overview.json"
-    path.write_text(path.read_text().replace('"energy_ratio"', '"ratio"'))
-    monkeypatch.chdir(book.root)
-    with pytest.raises(ResultError, match="another version, run it again"):
-        recorded(overview.Record, "overview")
-    assert record_chapter(book, chapter, "full").ran
-    assert recorded(overview.Record, "overview") is not None
+def test_a_recording_that_stopped_goes_on_with_the_points_that_are_left(study):
+    chapter = study.chapter("halves")
+    (study.root / "hold").touch()
+    with pytest.raises(BookError, match="PointFailed: width=8: RuntimeError: held"):
+        record_chapter(study, chapter, "full")
+    assert not (study.root / "results").exists() and points_of(study, chapter).is_dir()
+    (study.root / "hold").unlink()
+    record_chapter(study, chapter, "full")
+    assert measured(study) == [4, 8, 8, 16]
+    assert not points_of(study, chapter).exists()
 
 
-def test_settings_that_no_run_can_be_made_from_are_one_sentence(book):
-    with pytest.raises(UsageError, match="at least 1"):
-        record_chapter(book, book.chapter("overview"), "full", ("widths=(0,)",))
+def test_a_record_whose_claims_fail_is_kept_and_said_to(study):
+    made = record_chapter(study, study.chapter("halves"), "full", ("seed=90",))
+    assert str(made).endswith("1 of 2 claims as expected: not so: the rate")
+    assert (study.root / "results" / "recorded" / "halves.nc").is_file()
 
 
-def test_what_a_recording_says_names_the_claims_that_are_not_as_expected(book):
-    made = record_chapter(book, book.chapter("overview"), "full")
+def test_a_damaged_record_is_refused_by_the_chapter_and_replaced_by_the_command(study, monkeypatch):
+    chapter = study.chapter("halves")
+    record_chapter(study, chapter, "full")
+    path = study.root / "results" / "recorded" / "halves.nc"
+    path.write_bytes(path.read_bytes().replace(b"gap", b"gab"))
+    monkeypatch.chdir(study.root)
+    with pytest.raises(ResultError, match="is damaged"):
+        recorded("halves")
+    assert record_chapter(study, chapter, "full").ran and recorded("halves") is not None
+
+
+def test_what_no_run_can_be_made_from_is_one_sentence(study):
+    chapter = study.chapter("halves")
+    with pytest.raises(UsageError, match="no parameter 'wdith'"):
+        record_chapter(study, chapter, "full", ("wdith=3",))
+    with pytest.raises(BookError, match="SettingsError: widths = \\(0, 4\\) given; at least 1 is needed"):
+        record_chapter(study, chapter, "full", ("widths=(0, 4)",))
+    chapter.path.write_text(study_text(STUDY[0], STUDY[1].replace("keep(", "print("), STUDY[2]))
+    with pytest.raises(BookError, match="it keeps no record: call keep"):
+        record_chapter(study, chapter, "full")
+
+
+def test_what_a_recording_says_names_the_claims_that_are_not_as_expected(study):
+    made = record_chapter(study, study.chapter("halves"), "full")
     one = made.claims[0]
     wrong = dataclasses.replace(made, claims=(dataclasses.replace(one, expected_to_fail=not one.expected_to_fail),))
     assert str(wrong).endswith(f"0 of 1 claims as expected: not so: {one.name}")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "results" / "recorded").glob("*.json")), ids=lambda path: path.stem)
-def test_every_record_kept_with_the_book_is_of_this_version_and_its_claims_hold(path, monkeypatch):
+def test_every_record_of_the_first_form_is_of_this_version_and_its_claims_hold(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     study = importlib.import_module(f"pcn_lib.experiments.{path.stem}")
-    record = recorded(study.Record, path.stem)
+    record = recorded_before(study.Record, path.stem)
     if path.stem == "benchmarks":
         return
     claims = importlib.import_module(f"pcn_lib.claims.{path.stem}").claims(record)

@@ -160,12 +160,15 @@ def test_on_a_cluster_whose_worker_is_killed_midway_the_work_completes_and_nothi
 
 
 @pytest.mark.slow
-def test_a_grid_of_a_study_is_mapped_over_a_cluster_as_over_any_executor(cluster):
-    from pcn_lib.experiments.overview import preset, run
+def test_a_grid_is_measured_by_a_cluster_as_by_any_executor(cluster):
+    from pcn_lib.study import grid
 
-    settings = [preset("smoke", seed=seed, widths=(8, 16), depths=(2,), seeds=2) for seed in (0, 1)]
-    records = list(cluster.get_executor(pure=False).map(run, settings))
-    assert [record.settings for record in records] == settings
+    def measure(width, seed):
+        return dict(square=width**2 + seed)
+
+    # Without purity the cluster would take two calls of one function for one.
+    record = grid(measure, width=(2, 3), seed=range(2), executor=cluster.get_executor(pure=False))
+    assert record.square.to_numpy().tolist() == [[4, 5], [9, 10]]
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(book: Project, monkeypatch, capsys):

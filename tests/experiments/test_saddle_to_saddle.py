@@ -114,7 +114,7 @@ def test_a_chain_of_units_trains_as_by_hand():
 @pytest.mark.parametrize("readout", [0.0, 0.01, 0.7, -2.0])
 def test_where_the_output_is_zero_the_energy_is_stationary_only_if_the_readout_is_zero(readout: float):
     """W_1 = 0, the other weights of any size: -2 Loss (s - 1) / s^2 along the readout, by hand."""
-    from pcn_lib.experiments.equilibrated_energy import one_unit_problem
+    from pcn_lib.energy import one_unit_problem
     from pcn_lib.gradients import pc_gradient
     from pcn_lib.inference import equilibrate
     from pcn_lib.rescaling import LinearExact
@@ -130,7 +130,7 @@ def test_where_the_output_is_zero_the_energy_is_stationary_only_if_the_readout_i
 @pytest.mark.parametrize(("first", "leaves"), [(-0.5, False), (-0.4, True), (0.5, True)])
 def test_backpropagation_from_minus_a_a_a_flows_into_the_saddle_and_from_beside_it_leaves(first: float, leaves: bool):
     """L = 3, one unit: w_i^2 - w_j^2 is conserved, so equal sizes shrink together, and unequal ones change sign."""
-    from pcn_lib.experiments.equilibrated_energy import one_unit_problem
+    from pcn_lib.energy import one_unit_problem
     from pcn_lib.rescaling import LinearExact
     from pcn_lib.training import GradientDescent, Schedule, train
 

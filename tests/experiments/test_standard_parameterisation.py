@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pcn_lib.claims import standard_parameterisation as claims
+from pcn_lib.energy import one_unit_problem
 from pcn_lib.experiments import standard_parameterisation as study
-from pcn_lib.experiments.equilibrated_energy import one_unit_problem
 from pcn_lib.experiments.linear_trainings import Curves
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.experiments.standard_parameterisation import DRAWS, Kind, Record, Settings

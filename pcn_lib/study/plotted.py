@@ -9,20 +9,25 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection, PolyCollection, QuadMesh
 from matplotlib.colors import to_rgb
-from matplotlib.container import BarContainer
+from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 HEADINGS = ("panel", "series", "kind", "x", "y", "value")
+#: What the columns mean, for whoever has the file alone.
+COLUMNS = (
+    "x and y are read on the panel's axes, value is a cell's; kind is line, theory (dashed), points, bar, cell, "
+    "reference (across the panel), or least and greatest (the edges of a shade or an error bar)"
+)
 #: TeX commands that are a sign, those that are read as they are written, and what only groups.
 SYMBOLS = {
     "partial": "∂", "nabla": "∇", "ell": "ℓ", "infty": "∞", "times": "×", "cdot": "·", "propto": "∝", "approx": "≈",
@@ -63,12 +68,19 @@ def panels(figure: Figure) -> list[Axes]:
     return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
 
 
-def table(figure: Figure) -> str:
-    """The figure's numbers as CSV, after lines that say what each panel shows."""
+def table(figure: Figure, about: Sequence[str] = ()) -> str:
+    """The figure's numbers as CSV, after lines that say what they are about, what each panel shows and how to read it.
+
+    Args:
+        figure: drawn.
+        about: what the figure does not say itself, such as its caption and the origin of its records.
+    """
     buffer = io.StringIO()
+    buffer.writelines(f"# {' '.join(line.split())}\n" for line in about)
     for panel, axes in enumerate(panels(figure), start=1):
         words = (f"{kind}: {text}" for kind, text in _words(axes) if text)
         buffer.write(f"# panel {panel}: {'; '.join(words)}\n")
+    buffer.write(f"# columns: {COLUMNS}\n")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADINGS)
     writer.writerows(point.cells() for point in points(figure))
@@ -122,7 +134,9 @@ def _drawn(axes: Axes, panel: int) -> Iterator[Point]:
             for x, y, value in zip(*line.get_data_3d(), strict=True):
                 yield Point(panel, names[line], "point", float(x), float(y), float(value))
         return
-    for line in axes.lines:
+    bars = [container for container in axes.containers if isinstance(container, ErrorbarContainer)]
+    caps = {cap for _, ends, _ in bars for cap in ends}
+    for line in (line for line in axes.lines if line not in caps):
         # Lines across the whole panel (axhline, axvline) live in its own coordinates along one axis.
         if line.get_transform() == axes.transData:
             kind = "theory" if line.get_linestyle() == "--" else "line"
@@ -131,6 +145,8 @@ def _drawn(axes: Axes, panel: int) -> Iterator[Point]:
             yield from _across(line, axes, panel, names[line])
     for artist in (*axes.collections, *axes.images):
         yield from _collected(artist, panel, names[artist])
+    for container in bars:
+        yield from _errors(container, panel, _label(container))
     for bars in (container for container in axes.containers if isinstance(container, BarContainer)):
         for bar in bars:
             yield from _bar(bar, panel, _label(bars), bars.orientation == "horizontal")
@@ -139,8 +155,9 @@ def _drawn(axes: Axes, panel: int) -> Iterator[Point]:
 def _names(axes: Axes) -> dict:
     """What each artist is called: its label, or that of the first of its colour that has one."""
     artists = [*axes.lines, *axes.collections, *axes.images]
+    bars = {bars.lines[0]: _label(bars) for bars in axes.containers if isinstance(bars, ErrorbarContainer)}
     by_colour = {_colour(artist): _label(artist) for artist in reversed(artists) if _label(artist)}
-    return {artist: _label(artist) or by_colour.get(_colour(artist), "") for artist in artists}
+    return {artist: _label(artist) or bars.get(artist) or by_colour.get(_colour(artist), "") for artist in artists}
 
 
 def _label(artist) -> str:
@@ -179,13 +196,24 @@ def _collected(artist, panel: int, series: str) -> Iterator[Point]:
         corners = scale.transform(corners.reshape(-1, 2)).reshape(corners.shape)
         centres = (corners[:-1, :-1] + corners[1:, :-1] + corners[:-1, 1:] + corners[1:, 1:]) / 4
         values = np.ma.getdata(artist.get_array()).ravel()
-        for (x, y), value in zip(scale.inverted().transform(centres.reshape(-1, 2)), values, strict=True):
+        places = scale.inverted().transform(centres.reshape(-1, 2))
+        if sizes := getattr(artist, "pcn_sizes", None):
+            # A cell that stands for two sizes is known by these.
+            places = np.stack(np.meshgrid(*sizes), axis=-1).reshape(-1, 2)
+        for (x, y), value in zip(places, values, strict=True):
             yield Point(panel, series, "cell", float(x), float(y), float(value))
     elif isinstance(artist, AxesImage):
         yield from _image(artist, panel, series)
     elif isinstance(artist, PolyCollection):
         for path in artist.get_paths():
             yield from _band(path.vertices, panel, series)
+
+
+def _errors(container: ErrorbarContainer, panel: int, series: str) -> Iterator[Point]:
+    """The two ends of each error bar."""
+    for ends in (np.asarray(segment) for bars in container[2] for segment in bars.get_segments() if len(segment)):
+        for kind, (x, y) in zip(("least", "greatest"), (ends.min(axis=0), ends.max(axis=0)), strict=True):
+            yield Point(panel, series, kind, float(x), float(y))
 
 
 def _image(image: AxesImage, panel: int, series: str) -> Iterator[Point]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pcn_lib import tables
-from pcn_lib.claims.claim import Claim
 from pcn_lib.files import write_atomically
 from pcn_lib.results import device
 from pcn_lib.results.provenance import Provenance, default_dtype
+from pcn_lib.study.claim import Claim
 
 #: Set by the runner: the folder of the chapter's run, where its claims are written.
 RUN_FOLDER = "PCN_RUN_FOLDER"

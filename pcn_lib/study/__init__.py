@@ -1,0 +1,50 @@
+"""What chapters are made with: a measurement over named sizes, its record, claims about it and pictures of it.
+
+The names that need xarray are loaded when they are first used, so that what needs none of it (claims, pictures)
+works without it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pcn_lib.results.provenance import Provenance
+from pcn_lib.results.records import ResultError, provenance_of
+from pcn_lib.study.claim import Claim, Relation, at_least, at_most, close, fails_outside
+from pcn_lib.study.drawing import draw, draw_by, draw_theory, heat_map, published, size_axis
+from pcn_lib.study.picture import Picture, caption
+from pcn_lib.study.rate import rate, slope
+from pcn_lib.study.report import ClaimFailed, Report, report
+from pcn_lib.study.sizes import SettingsError, Sizes, choose
+from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, width_colours
+from pcn_lib.study.table import Table, listed
+
+if TYPE_CHECKING:
+    from pcn_lib.study.measuring import PointFailed, grid
+    from pcn_lib.study.records import keep, load, recorded, save
+
+#: Where the names are that need xarray.
+LABELLED = dict.fromkeys(("PointFailed", "grid"), "measuring") | dict.fromkeys(
+    ("keep", "load", "recorded", "save"), "records"
+)
+
+__all__ = [
+    "Claim", "ClaimFailed", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
+    "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose",
+    "close", "draw", "draw_by", "draw_theory", "fails_outside", "grid", "heat_map", "keep", "listed", "load",
+    "plot_seeds", "plot_theory", "provenance_of", "published", "rate", "recorded", "report", "save", "size_axis",
+    "slope", "styled", "width_colours",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LABELLED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{LABELLED[name]}"), name)
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("xarray", "h5netcdf", "h5py"):
+            raise
+        raise ImportError(
+            f"The Python package '{missing.name}' is not installed, which labelled records need: "
+            "install the study extra with `pip install 'pcn-lib[study]'`."
+        ) from missing

@@ -1,0 +1,100 @@
+"""Marks for labelled arrays: colour by width, dashed theory, shade over seeds, published numbers, heat maps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Normalize
+from matplotlib.ticker import NullLocator
+from numpy.typing import ArrayLike
+
+from pcn_lib.study.style import plot_seeds, plot_theory, width_colours
+
+#: Colour of what the paper published, in every figure.
+PUBLISHED = "#b3261e"
+
+
+def draw(axes: Axes, values: Any, x: str, *, colour: str, label: str | None = None, marker: str = "") -> None:
+    """A labelled array as a line over its axis ``x``: the mean over ``seed``, and the seeds' range as a shade.
+
+    Raises:
+        ValueError: the array has other axes than ``x`` and ``seed``.
+    """
+    if set(values.dims) - {"seed"} != {x}:
+        raise ValueError(f"axes {list(values.dims)} given; {x!r}, with or without 'seed', is drawn: select or average")
+    seeds = values if "seed" in values.dims else values.expand_dims("seed")
+    plot_seeds(axes, _sizes(values, x), seeds.transpose("seed", x), colour=colour, label=label, marker=marker)
+
+
+def draw_by(axes: Axes, values: Any, x: str, *, by: str = "width", label: str = "$N = {}$", marker: str = "") -> None:
+    """One line over ``x`` for each size along ``by``, dark to light as the size grows (see :func:`draw`)."""
+    sizes = values[by].to_numpy()
+    for size, colour in zip(sizes, width_colours(sizes), strict=True):
+        draw(axes, values.sel({by: size}), x, colour=colour, label=label.format(size), marker=marker)
+
+
+def draw_theory(axes: Axes, values: Any, x: str, *, colour: str = "#222222", label: str | None = None) -> None:
+    """A prediction over its axis ``x``, dashed."""
+    plot_theory(axes, _sizes(values, x), values.transpose(x), colour=colour, label=label)
+
+
+def published(
+    axes: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    error: ArrayLike | None = None,
+    *,
+    label: str | None = "published",
+    colour: str = PUBLISHED,
+) -> None:
+    """What the paper published, as hollow marks with the error of reading it off the picture; [n] against [n]."""
+    mark = dict(marker="D", markersize=6, markerfacecolor="none", markeredgewidth=1.3, linestyle="none")
+    axes.errorbar(x, y, yerr=error, color=colour, elinewidth=1.1, label=label, zorder=4, **mark)
+
+
+def heat_map(axes: Axes, values: Any, x: str, y: str, *, norm: Normalize | None = None, number: str = "") -> QuadMesh:
+    """A labelled array over two sizes as cells on logarithmic axes, whose ticks are the sizes.
+
+    Args:
+        values: with the axes ``x`` and ``y`` and no other.
+        number: how each cell's number is written on it, such as ``".2g"``; by default it is not.
+
+    Returns:
+        The cells, for a colour bar.
+    """
+    values = values.transpose(y, x)
+    across, up = _sizes(values, x), _sizes(values, y)
+    cells = axes.pcolormesh(_edges(across), _edges(up), values.to_numpy(), norm=norm, edgecolors="white", linewidth=0.6)
+    # Cells stand for sizes: these, and not the cells' middles, go into the figure's data.
+    cells.pcn_sizes = (across, up)
+    size_axis(axes, across, "x")
+    size_axis(axes, up, "y")
+    axes.grid(False)
+    for (i, j), value in np.ndenumerate(values.to_numpy() if number else np.empty((0, 0))):
+        if np.isfinite(value):
+            shade = "black" if cells.norm(value) > 0.6 else "white"
+            axes.text(across[j], up[i], f"{value:{number}}", ha="center", va="center", fontsize=8, color=shade)
+    return cells
+
+
+def size_axis(axes: Axes, sizes: Sequence[int] | np.ndarray, which: str = "x") -> None:
+    """A logarithmic axis with the sizes themselves as ticks."""
+    axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
+    {"x": axes.set_xscale, "y": axes.set_yscale}[which]("log", base=2)
+    axis.set_ticks(np.asarray(sizes), [f"{size:g}" for size in sizes])
+    axis.set_minor_locator(NullLocator())
+
+
+def _sizes(values: Any, x: str) -> np.ndarray:
+    """The coordinates of an axis; counted from 0 where it has none."""
+    return np.asarray(values[x].to_numpy())
+
+
+def _edges(sizes: np.ndarray) -> np.ndarray:
+    """Where one cell ends and the next begins: at geometric means, as wide outside as inside."""
+    logs = np.log(sizes.astype(float))
+    middles = (logs[1:] + logs[:-1]) / 2 if len(logs) > 1 else logs[:1] + np.log(2) / 2
+    first, last = 2 * logs[0] - middles[0], 2 * logs[-1] - middles[-1]
+    return np.exp(np.concatenate([[first], middles, [last]] if len(logs) > 1 else [[first], middles]))

@@ -1,0 +1,121 @@
+"""Every claim of every chapter's kept record fails when the record is wrong, and none survives missing numbers."""
+
+import contextlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+from pcn_lib.study import load
+from tests.studies.chapters import ROOT, claims_of, defined, studies
+
+RECORDED = ROOT / "results" / "recorded"
+STEMS = [one.stem for one in studies() if (RECORDED / f"{one.stem}.nc").is_file()]
+
+#: What may be wrong with a variable; each is a function of its values.
+WRONG: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "a third more": lambda values: 1.3 * values,
+    "tenfold": lambda values: 10.0 * values,
+    "a thousandth": lambda values: values / 1000,
+    "nothing": lambda values: 0.0 * values,
+    "negative": lambda values: -values,
+    "one more": lambda values: values + 1.0,
+    "the square root": lambda values: np.sqrt(np.abs(values)),
+    "upside down": lambda values: np.flip(values),
+    "noise": lambda values: values * np.exp(np.random.default_rng(0).normal(0, 2, values.shape)),
+    "huge": lambda values: 1e15 * (1.0 + np.abs(values)),
+    "rounding": lambda values: 1e-15 * values,
+}
+
+
+def variables(record: Any) -> Iterator[tuple[str, str]]:
+    """Table and name of every number that was measured."""
+    for path, table in tables(record).items():
+        yield from ((path, str(name)) for name, values in table.data_vars.items() if values.dtype.kind in "biuf")
+
+
+def tables(record: Any) -> dict[str, xr.Dataset]:
+    if isinstance(record, xr.Dataset):
+        return {"": record}
+    return {node.path: node.to_dataset() for node in record.subtree if node.data_vars}
+
+
+def changed(record: Any, wrong: Callable[[np.ndarray], np.ndarray], places: set[tuple[str, str]]) -> Any:
+    """The record with some of its variables replaced."""
+    made = {
+        path: table.assign(
+            {name: table[name].copy(data=wrong(table[name].to_numpy().astype(float)))
+             for name in table.data_vars if (path, name) in places}
+        )
+        for path, table in tables(record).items()
+    }  # fmt: skip
+    return made[""] if isinstance(record, xr.Dataset) else xr.DataTree.from_dict(made)
+
+
+@pytest.fixture(params=STEMS)
+def study(request) -> Iterator[tuple]:
+    """A chapter's stem, its kept record, and a function that makes its claims of another record by name."""
+    stem = request.param
+    record = load(RECORDED / f"{stem}.nc")
+    profile, settings = json.loads(record.attrs["recorded"])
+    assert not settings, "records kept with the book are made with a profile's own settings"
+    # Chapters set precision for themselves and are written for JAX's usual promotion.
+    before = jax.config.jax_numpy_dtype_promotion, jax.config.jax_numpy_rank_promotion
+    jax.config.update("jax_numpy_dtype_promotion", "standard")
+    jax.config.update("jax_numpy_rank_promotion", "allow")
+    names = defined(stem, profile=profile)
+
+    def claims(of: Any) -> dict[str, Any] | None:
+        """By name; None where the cells themselves refuse such numbers, which no claim survives."""
+        with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+            try:
+                return {claim.name: claim for claim in claims_of(stem, names, of)}
+            except (ValueError, ArithmeticError):
+                return None
+
+    yield stem, record, claims
+    jax.config.update("jax_numpy_dtype_promotion", before[0])
+    jax.config.update("jax_numpy_rank_promotion", before[1])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_kept_record_gives_the_claims_that_were_made_of_it(study):
+    stem, record, claims = study
+    made = {claim["name"]: claim for claim in json.loads(record.attrs["claims"])}
+    now = claims(record)
+    assert now.keys() == made.keys() and all(claim.as_expected for claim in now.values())
+    for name, claim in now.items():
+        assert claim.measured == pytest.approx(made[name]["measured"], rel=1e-12, nan_ok=True), name
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_claim_fails_when_some_variable_of_the_record_is_wrong(study):
+    stem, record, claims = study
+    standing = set(claims(record))
+    for place in variables(record):
+        for wrong in WRONG.values():
+            found = claims(changed(record, wrong, {place}))
+            standing -= {name for name, claim in (found or {}).items() if not claim.as_expected}
+    assert standing == set(), "no wrong record makes these claims fail"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_no_claim_survives_numbers_that_were_not_measured(study):
+    stem, record, claims = study
+    missing = lambda values: np.full(values.shape, np.nan)  # noqa: E731
+    places = set(variables(record))
+    found = claims(changed(record, missing, places))
+    assert [name for name, claim in (found or {}).items() if claim.as_expected] == []
+    usual = claims(record)
+    for place in places:
+        touched = set()
+        for wrong in WRONG.values():
+            found = claims(changed(record, wrong, {place})) or {}
+            touched |= {name for name, claim in found.items() if claim != usual[name]}
+        found = claims(changed(record, missing, {place})) or {}
+        assert [name for name in touched if name in found and found[name].as_expected] == [], place
