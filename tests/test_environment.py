@@ -54,7 +54,7 @@ BOOK_ONLY = ("papermill", "nbformat", "nbclient", "sphinx", "jupyter_book", "skl
 #: What `pcn_lib.study` needs for labelled records; claims and pictures, which `pcn_lib.verify` uses, do without.
 STUDY_ONLY = ("xarray", "h5netcdf", "h5py")
 LABELLED = ("pcn_lib.study.measuring", "pcn_lib.study.records", "pcn_lib.book.recording")
-SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in ("sphinx_ext", "api", "benchmarks", "tables"))
+SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in ("sphinx_ext", "api", "benchmarks", "published", "tables"))
 WITHOUT_BOOK = f"""
 import importlib, pkgutil, sys
 sys.modules.update(dict.fromkeys({BOOK_ONLY + STUDY_ONLY!r}))  # importing one of these now fails as if it were absent
