@@ -57,6 +57,7 @@ LABELLED = ("pcn_lib.study.measuring", "pcn_lib.study.records", "pcn_lib.book.re
 SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in ("sphinx_ext", "api", "benchmarks", "published", "tables"))
 WITHOUT_BOOK = f"""
 import importlib, pkgutil, sys
+import scipy.stats  # which takes a Sphinx that is known by name for one that is there
 sys.modules.update(dict.fromkeys({BOOK_ONLY + STUDY_ONLY!r}))  # importing one of these now fails as if it were absent
 import pcn_lib
 for module in pkgutil.walk_packages(pcn_lib.__path__, "pcn_lib."):

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 USE = f"""
 import sys
+import scipy.stats  # which takes a Sphinx that is known by name for one that is there
 sys.modules.update(dict.fromkeys({BOOK_ONLY + STUDY_ONLY!r}))
 import jax, jax.numpy as jnp
 import pcn_lib
