@@ -67,7 +67,9 @@ def _keeps(source: str, stem: str) -> bool:
         calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     except SyntaxError:
         return False  # said by _code
-    return any(ast.unparse(call).startswith("keep(") and ast.unparse(call.args[-1]) == repr(stem) for call in calls)
+    return any(
+        call.args and ast.unparse(call.func) == "keep" and ast.unparse(call.args[-1]) == repr(stem) for call in calls
+    )
 
 
 def code_lines(source: str) -> int:

@@ -1,7 +1,9 @@
 import json
+from pathlib import Path
 
 import pytest
 
+from pcn_lib.book import cli
 from pcn_lib.book.format import format_file, violations
 from tests.book.conftest import PARAMETERS, cell, chapter_text, notebook_text
 
@@ -73,3 +75,44 @@ def test_outputs_counts_and_editor_metadata_are_refused_and_removed_by_fmt(write
     assert violations(path) == []
     assert not format_file(path)
     assert path.read_text() == chapter_text("Halves", "1 + 1")
+
+
+def study(**changes: str) -> str:
+    """The chapter that `pcn new` starts, with texts replaced, under the name of this file's chapter."""
+    text = TEMPLATE.read_text().replace("STEM", "chapter")
+    for old, new in changes.items():
+        assert PIECES[old] in text, old
+        text = text.replace(PIECES[old], new)
+    return text
+
+
+TEMPLATE = Path(cli.__file__).with_name("template.ipynb")
+PIECES = {
+    "keep": 'keep(record, \\"chapter\\")',
+    "claims": '"claims"\n',
+    "sizes": '"sizes"\n',
+    "legend": '    "    axes.legend()\\n",\n',
+    "example": '"print(record.isel(width=0, seed=0).one_minus_cosine.item())"',
+}
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"keep": "len(record)"}, "never calls keep(record, 'chapter')"),
+        ({"claims": '"figure"\n'}, "has no cell tagged 'claims'"),
+        ({"sizes": '"size"\n'}, "has the tag 'size', which means nothing here"),
+        ({"legend": '    "    axes.legend()\\n",\n' * 12}, "lines, and 25 are allowed"),
+        ({"legend": '    "    axes.legend()\\n",\n' * 9}, "lines, and 20 are allowed"),
+        ({"example": '"' + "\\n".join(["x = 1"] * 300) + '"'}, "60 to 220 are asked for: move what chapters share"),
+    ],
+)
+def test_a_chapter_that_is_its_own_study_is_held_to_its_form(write, changes, sentence):
+    assert any(sentence in problem for problem in violations(write(study(**changes))))
+
+
+def test_a_chapter_that_is_its_own_study_may_loop_and_define_classes(write):
+    code = '"for i in range(3):\\n    print(i)\\n\\nclass Layer:\\n    pass"'
+    path = write(study(example=code))
+    format_file(path)
+    assert violations(path) == []
