@@ -102,8 +102,8 @@ PIECES = {
         ({"keep": "len(record)"}, "never calls keep(record, 'chapter')"),
         ({"claims": '"figure"\n'}, "has no cell tagged 'claims'"),
         ({"sizes": '"size"\n'}, "has the tag 'size', which means nothing here"),
-        ({"legend": '    "    axes.legend()\\n",\n' * 12}, "lines, and 25 are allowed"),
-        ({"legend": '    "    axes.legend()\\n",\n' * 9}, "lines, and 20 are allowed"),
+        ({"legend": '    "    axes.legend()\\n",\n' * 14}, "lines, and 25 are allowed"),
+        ({"legend": '    "    axes.legend()\\n",\n' * 10}, "lines, and 20 are allowed"),
         ({"example": '"' + "\\n".join(["x = 1"] * 300) + '"'}, "60 to 220 are asked for: move what chapters share"),
     ],
 )
