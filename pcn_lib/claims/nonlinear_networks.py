@@ -6,6 +6,7 @@ from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
 from pcn_lib.experiments import published_mlp
 from pcn_lib.experiments.backpropagation_rates import changes
 from pcn_lib.experiments.nonlinear_networks import Record
+from pcn_lib.experiments.published_curves import mlp_trainings_are_papers
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, skip_chain_residual
 from pcn_lib.network import MLP
 from pcn_lib.parameterisation import mupc_skips
@@ -33,7 +34,7 @@ def claims(
             where this run has none on CIFAR-10.
         hypotheses: about the published picture, measured on CIFAR-10.
     """
-    trained = next((one for one in (record, kept) if _is_papers(one)), None)
+    trained = next((one for one in (record, kept) if one is not None and mlp_trainings_are_papers(one)), None)
     return (
         *_outcome(record),
         *_rates(record),
@@ -42,15 +43,6 @@ def claims(
         *(_published_start(hypotheses) if published_mlp.is_papers(hypotheses) else ()),
         *(_published_trainings(trained) if trained is not None else ()),
     )
-
-
-def _is_papers(record: Record | None) -> bool:
-    """Whether its trainings can be held against the published ones."""
-    if record is None or record.data_name != "cifar10":
-        return False
-    s = record.settings
-    same = (s.loss, s.preparation, s.activation, s.depth) == ("squared error", "authors", "tanh", 32)
-    return same and s.steps >= 99 and s.batches >= 4
 
 
 def _published_start(hypotheses: published_mlp.Record) -> tuple[Claim, ...]:
