@@ -192,7 +192,8 @@ def published_trainings(ideal: Record, factor: int) -> Record:
 def test_the_hypothesis_that_fits_is_found_and_the_nearest_other_one_excluded(ideal: Record):
     record = hypotheses({published_mlp.FITTING: 0.3})
     assert next(iter(published_mlp.agreements(record))) == published_mlp.FITTING
-    mine = {claim.name: claim for claim in claims.claims(ideal, None, record) if "Figure 4a" in claim.name}
+    known = {claim.name for claim in claims.claims(ideal)}
+    mine = {claim.name: claim for claim in claims.claims(ideal, None, record) if claim.name not in known}
     assert len(mine) == 3 and all(claim.holds for claim in mine.values())
 
 
