@@ -17,5 +17,7 @@ def at_once(measure: Callable[[Point], Result], points: Iterable[Point]) -> list
     help with both, since JAX lets go of the interpreter while it compiles and computes.  On two cores it is a loop.
     """
     threads = min(MOST, max(1, (os.cpu_count() or 1) // CORES_EACH))
+    if threads == 1:
+        return list(map(measure, points))
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(measure, points))

@@ -11,8 +11,8 @@ from pcn_lib.claims import nonlinear_networks as claims
 from pcn_lib.data import Preparation, Selection, images
 from pcn_lib.data.published import figure4
 from pcn_lib.energy import Problem, cross_entropy, energy, loss
+from pcn_lib.experiments import concurrently, published_mlp
 from pcn_lib.experiments import nonlinear_networks as study
-from pcn_lib.experiments import published_mlp
 from pcn_lib.experiments.backpropagation_rates import Rated, changes, rated
 from pcn_lib.experiments.kinked_equilibria import Below, Kinked, kinked_equilibria, search_below, search_sample
 from pcn_lib.experiments.nonlinear_networks import Record, Settings
@@ -145,7 +145,9 @@ def _relative(ours, theirs) -> float:
     return (far / size) ** 0.5
 
 
-def test_backpropagation_at_the_rate_of_predictive_coding_is_the_training_of_the_library():
+def test_backpropagation_at_the_rate_of_predictive_coding_is_the_training_of_the_library(monkeypatch):
+    # JAX's settings for a block of code hold in its own thread only.
+    monkeypatch.setattr(concurrently.os, "cpu_count", lambda: 1)
     data = images("digits", Selection(3))
     problem = study.problem_of(SMALL, data, 8, 0)
     with jax.numpy_dtype_promotion("standard"):
