@@ -19,5 +19,5 @@ def test_a_machine_with_cores_measures_several_at_once_and_one_without_does_not(
         monkeypatch.setattr(concurrently.os, "cpu_count", lambda cores=cores: cores)
         # All of them wait for each other: fewer threads would never pass.
         gate = threading.Barrier(together)
-        names = at_once(lambda _: (gate.wait(timeout=20), threading.current_thread().name)[1], range(together))
+        names = at_once(lambda _, gate=gate: (gate.wait(20), threading.current_thread().name)[1], range(together))
         assert len(set(names)) == together
