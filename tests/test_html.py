@@ -14,8 +14,9 @@ from pcn_lib.book.build import build_book
 from pcn_lib.book.doctor import browser
 from pcn_lib.book.project import Project
 from pcn_lib.book.records import run_of
-from pcn_lib.results import load_provenance
+from pcn_lib.results import Provenance, load_provenance
 from pcn_lib.results.recorded import FOLDER
+from pcn_lib.study import load, provenance_of
 
 SOURCES = ("_config.yml", "_toc.yml", "references.bib", "chapters", "_static", "results", "_run/smoke")
 # Elements that fetch what they name as the page opens, and the attribute that names it.
@@ -79,16 +80,24 @@ def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(
             assert "panel,series,kind,x,y,value\n1," in numbers, f"{chapter.name}: a figure without numbers"
 
 
+def kept_with_the_book(book: Project, stem: str) -> list[Provenance]:
+    """How the recorded results that a chapter may draw came about: its own, and those of a published figure."""
+    folder = book.root / FOLDER
+    made = [load_provenance(folder / name) for name in (stem, "published_mlp") if (folder / f"{name}.json").is_file()]
+    return made + [provenance_of(load(path)) for path in [folder / f"{stem}.nc"] if path.is_file()]
+
+
 def test_numbers_of_a_recorded_run_are_said_to_be_that_runs(book: Project, pages):
     """Told apart by the date: that of the file kept with the book, or later than the chapter's own start."""
     recorded = 0
     for chapter in book.chapters():
         began = run_of(book, chapter, "smoke").record.started[:16].replace("T", " ")
-        kept = load_provenance(book.root / FOLDER / chapter.stem)
+        kept = kept_with_the_book(book, chapter.stem)
         lines = pages[page_of(book, chapter.path)].select("p.pcn-source span[data-made]")
         for line in lines:
             if "recorded run" in line.text:
-                assert line["data-made"] == kept.date and f"commit {kept.commit[:10]}" in line.text
+                made = [one for one in kept if one.date == line["data-made"]]
+                assert made and f"commit {made[0].commit[:10]}" in line.text
                 recorded += 1
             else:
                 assert line["data-made"] >= began, line.text
