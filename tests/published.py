@@ -63,7 +63,7 @@ def start_record() -> published_mlp.Record:
 
 def rated_record(fits: str) -> nonlinear_networks.Record:
     """Figure 4a over training: under the rate that fits the published values, under the other one flat curves."""
-    settings, rng = nonlinear_networks.PRESETS["full"], np.random.default_rng(0)
+    settings, rng = nonlinear_networks.PRESETS["paper"], np.random.default_rng(0)
     made = provenance(settings, seconds=1.0, data_set="images made for a test", dtype="float32")
     curves = {curve.width: curve for curve in figure4("mlp")}
     steps = np.arange(settings.steps)
