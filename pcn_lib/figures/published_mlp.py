@@ -48,7 +48,8 @@ def published(trained: Record, hypotheses: published_mlp.Record) -> Picture:
         right.plot([], [], color=colour, label=f"$N = {width}$")
     right.set(xlabel="training step $t$", ylabel="cos(BP gradient, PC gradient)")
     left.legend(loc="lower right", fontsize=8)
-    right.legend(loc="lower right", ncols=3, fontsize=8)
+    # Between the curves of N = 8 and N = 32, where nothing is drawn.
+    right.legend(loc="center right", bbox_to_anchor=(1.0, 0.36), ncols=3, fontsize=8)
     sentence = (
         "Crosses, the published Figure 4a. Left, before the first update, mean and standard deviation of a batch under "
         "four hypotheses. Right, over training, means over the batches: solid, BP at sqrt(L) times PC's rate; dotted, "
