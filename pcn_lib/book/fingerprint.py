@@ -37,9 +37,12 @@ def digest(*parts: object) -> str:
 
 
 def sources(project: Project, chapter: Chapter) -> str:
-    """The chapter's code, every library module it reaches, and the recorded results of its stem."""
+    """The chapter's code, every library module it reaches, and the recorded results of its stem and those it names."""
     notebook = notebooks.read(chapter.path)
-    recorded = sorted((project.root / "results" / "recorded").glob(f"{chapter.stem}*"))
+    code = "\n".join(cell.source for cell in notebooks.code_cells(notebook))
+    kept = sorted((project.root / "results" / "recorded").glob("*"))
+    # Those of its own stem, and those that it names.
+    recorded = [path for path in kept if path.name.startswith(chapter.stem) or f'"{path.stem}"' in code]
     files = [*library_files(notebook), *(path for path in recorded if path.is_file())]
     return digest(notebooks.code_digest(notebook), [hashlib.sha256(path.read_bytes()).hexdigest() for path in files])
 

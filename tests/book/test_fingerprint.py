@@ -75,3 +75,14 @@ def test_parameters_device_data_precision_and_sources_each_change_the_key(change
         assert key() != before
     else:
         assert key(**{change: {"other": "x"}}) != before
+
+
+def test_a_recorded_result_that_a_chapter_names_belongs_to_its_sources(book: Project):
+    rewrite(book, "Halves", 'kept = "another_study"')
+    recorded = book.root / "results" / "recorded"
+    recorded.mkdir(parents=True)
+    digests = []
+    for name, content in (("another_study.json", "1"), ("another_study.json", "2"), ("unnamed.json", "3")):
+        (recorded / name).write_text(content)
+        digests.append(sources(book))
+    assert digests[0] != digests[1] == digests[2]
