@@ -21,7 +21,7 @@ class Claim:
     Attributes:
         name: a few words that tell it from the chapter's other claims.
         statement: the claim as a sentence.
-        source: whose it is: ``"paper, Theorem 3.1"`` or ``"ours"``.
+        source: whose it is: ``"paper, Figure 1"`` or ``"ours"``.
         predicted: the number, or the bound, that the statement gives.
         measured: the number found.
         tolerance: how far from predicted measured may lie (on the wrong side of a bound), in the same unit.

@@ -227,7 +227,7 @@ def test_every_quantity_is_certified_and_both_trainings_start_alike():
     assert record.trained.converged.all() and record.wide.converged.all()
     assert np.all(record.trained.gap > 0) and record.trained.layers.shape == (1, 2, 2, 7)
     assert record.linear.difference < 1e-10
-    # After enough steps the published protocol ends where certified inference does.
+    # After enough steps gradient descent ends where certified inference does.
     np.testing.assert_allclose(record.stopped.gap[0, 0, -1], record.trained.gap[0, 1, 0], rtol=0.1)
     assert {getattr(record.start, field.name).shape[1] for field in fields(Curves)} == {3}
 
