@@ -147,9 +147,9 @@ PRESETS = {
     "smoke": Settings(wide=(64,), samples=4, own_samples=4),
     "quick": Settings(),
     "full": Settings(
-        data_set="tinyshakespeare", widths=(8, 16, 32, 64), wide=(128, 256, 512), other_list=(8, 16, 32, 64, 128),
-        blocks=12, length=32, samples=128, draws=12, seeds=3, steps=100, published=(8, 16, 32),
-        counts=(10, 100, PUBLISHED_STEPS), published_trained=(8, 16), published_steps=6, own_blocks=4,
+        data_set="tinyshakespeare", widths=(8, 16, 32), wide=(64, 128, 256), other_list=(8, 16, 32, 64, 128),
+        blocks=12, length=32, samples=128, draws=12, seeds=1, steps=100, published=(8, 16),
+        counts=(10, 100, PUBLISHED_STEPS), published_trained=(8,), published_steps=4, own_blocks=4,
         own_samples=16, learning_widths=(8, 32), learning_steps=100, variants=tuple(VARIANTS),
         variant_widths=(8,), variant_steps=10,
     ),
