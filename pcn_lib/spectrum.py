@@ -183,3 +183,25 @@ def _extremes(product: Callable[[Array], Array], point: Activities) -> tuple[flo
             f"needed to {ACCURACY:g}: use float64, or measure fewer layers or a smaller width"
         ) from error
     return float(np.min(values)), float(np.max(values))
+
+
+def skip_chain_residual(hidden: int, rate: float, steps: int) -> float:
+    """The relative norm of dF/dz that gradient descent on z leaves in a chain of skips without branches.
+
+    With f_l(z) = z the Hessian d2F/dz2 has the eigenvalues mu_k = 2 - 2 cos((2k - 1) pi / (2H + 1)), k = 1..H, and
+    dF/dz on the feedforward pass, which is zero but at the top, has the share c_k in their eigenvectors:
+
+        residual^2 = sum_k c_k^2 (1 - beta mu_k)^(2T),    c_k^2 = 4 / (2H + 1) sin^2((2k - 1) pi H / (2H + 1))
+
+    The slowest mode, mu_1 ~ (pi / 2H)^2, asks for a number of steps that grows as H^2.
+
+    Source: derived here, see the chapter "Nonlinear networks".
+
+    Args:
+        hidden: H.
+        rate: beta.
+        steps: T.
+    """
+    angles = (2 * np.arange(1, hidden + 1) - 1) * np.pi / (2 * hidden + 1)
+    shares = 4 / (2 * hidden + 1) * np.sin(angles * hidden) ** 2
+    return float(np.sqrt(np.sum(shares * (1 - rate * (2 - 2 * np.cos(angles))) ** (2 * steps))))

@@ -190,6 +190,30 @@ def shuffled_batches(key: Array, samples: int, batch: int, steps: int) -> Int[Ar
     return orders[:, : per_epoch * batch].reshape(-1, batch)[:steps]
 
 
+@partial(jax.jit, static_argnames="solver")
+def at_start(problem: Problem, solver: Solver) -> History:
+    """What :func:`train` measures before its first update, at the cost of one equilibrium; no [steps] axis."""
+    return _measured(problem, problem, solver)[0]
+
+
+def _measured(pc: Problem, bp: Problem, solver: Solver, probe: Probe | None = None) -> tuple[History, Network, Network]:
+    """Both networks before an update, and the gradient of each."""
+    equilibrium = solver(pc)
+    pc_grad = pc_gradient(pc, equilibrium)
+    bp_loss, bp_grad = loss_and_bp_gradient(bp)
+    history = History(
+        energy=equilibrium.energy,
+        pc_loss=loss(pc),
+        bp_loss=bp_loss,
+        comparison=compare(pc_grad, bp_grad),
+        residual=jnp.max(equilibrium.residual),
+        converged=equilibrium.converged,
+        inference_steps=jnp.max(equilibrium.steps),
+        probe=probe and probe(pc, equilibrium, bp),
+    )
+    return history, pc_grad, bp_grad
+
+
 @partial(jax.jit, static_argnames="schedule")
 def _train(problem: Problem, optimiser: Optimiser, schedule: Schedule, batches: Array | None) -> Training:
     transformation = optimiser.transformation(problem.network)
@@ -201,20 +225,8 @@ def _train(problem: Problem, optimiser: Optimiser, schedule: Schedule, batches: 
     def step(state, chosen):
         (pc, pc_memory), (bp, bp_memory) = state
         batch = problem if chosen is None else replace(problem, x=problem.x[chosen], y=problem.y[chosen])
-        pc_problem, bp_problem = replace(batch, network=pc), replace(batch, network=bp)
-        equilibrium = schedule.solver(pc_problem)
-        pc_grad = pc_gradient(pc_problem, equilibrium)
-        bp_loss, bp_grad = loss_and_bp_gradient(bp_problem)
-        measured = History(
-            energy=equilibrium.energy,
-            pc_loss=loss(pc_problem),
-            bp_loss=bp_loss,
-            comparison=compare(pc_grad, bp_grad),
-            residual=jnp.max(equilibrium.residual),
-            converged=equilibrium.converged,
-            inference_steps=jnp.max(equilibrium.steps),
-            probe=schedule.probe and schedule.probe(pc_problem, equilibrium, bp_problem),
-        )
+        problems = replace(batch, network=pc), replace(batch, network=bp)
+        measured, pc_grad, bp_grad = _measured(*problems, schedule.solver, schedule.probe)
         return (update(pc, pc_grad, pc_memory), update(bp, bp_grad, bp_memory)), measured
 
     start = (problem.network, transformation.init(problem.network))

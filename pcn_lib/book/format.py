@@ -15,8 +15,9 @@ from pcn_lib.book.project import Chapter
 #: The most lines of a cell and of a function, in a chapter whose study is in the library and in one that is its own.
 MAX_CELL_LINES, MAX_FUNCTION_LINES = 12, 5
 MAX_STUDY_CELL_LINES, MAX_STUDY_FUNCTION_LINES = 25, 20
-#: Lines of code, without blank ones and comments, of a chapter that is its own study.
-LEAST_STUDY_LINES, MAX_STUDY_LINES = 60, 220
+#: Lines of code, without blank ones and comments, of a chapter that is its own study; and of its claims, which are
+#: half prose: a sentence, a source and a reason for each.
+LEAST_STUDY_LINES, MAX_STUDY_LINES, MAX_CLAIM_LINES = 60, 220, 120
 TAGS = ("parameters", notebooks.IMPORTS, notebooks.SIZES, notebooks.MEASURE, notebooks.FIGURE, notebooks.CLAIMS)
 
 
@@ -48,11 +49,16 @@ def format_file(path: Path) -> bool:
 
 def _study(notebook: Notebook, path: Path) -> Iterator[str]:
     """What a chapter that is its own study lacks."""
-    lines = sum(code_lines(cell.source) for cell in notebooks.code_cells(notebook))
-    if not LEAST_STUDY_LINES <= lines <= MAX_STUDY_LINES:
+    cells = notebooks.code_cells(notebook)
+    claimed = sum(code_lines(cell.source) for cell in cells if notebooks.tagged(cell, notebooks.CLAIMS))
+    if claimed > MAX_CLAIM_LINES:
+        yield f"file: has {claimed} lines of claims, and {MAX_CLAIM_LINES} are allowed: make alike ones in a loop"
+    lines = sum(code_lines(cell.source) for cell in cells)
+    if not LEAST_STUDY_LINES <= lines <= MAX_STUDY_LINES + claimed:
+        advice = "show the method" if lines < LEAST_STUDY_LINES else "move what chapters share into the library"
         yield (
-            f"file: has {lines} lines of code, and {LEAST_STUDY_LINES} to {MAX_STUDY_LINES} are asked for: "
-            + ("show the method" if lines < LEAST_STUDY_LINES else "move what chapters share into the library")
+            f"file: has {lines} lines of code, {claimed} of them claims; {LEAST_STUDY_LINES} to "
+            f"{MAX_STUDY_LINES} beside claims are asked for: {advice}"
         )
     for tag in (notebooks.MEASURE, notebooks.CLAIMS):
         if not any(notebooks.tagged(cell, tag) for cell in notebook.cells):

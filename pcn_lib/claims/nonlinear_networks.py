@@ -7,10 +7,11 @@ from pcn_lib.experiments import published_mlp
 from pcn_lib.experiments.backpropagation_rates import changes
 from pcn_lib.experiments.nonlinear_networks import Record
 from pcn_lib.experiments.published_curves import mlp_trainings_are_papers
-from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, skip_chain_residual
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER
 from pcn_lib.network import MLP
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.rescaling import expected_rescaling
+from pcn_lib.spectrum import skip_chain_residual
 from pcn_lib.statistics import fit_slope
 
 #: N / L from which the rates are read off.

@@ -4,7 +4,8 @@ import numpy as np
 
 from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
 from pcn_lib.experiments.initial_gradients import farthest_gamma, limiting_loss_gradient
-from pcn_lib.experiments.pc_computes_bp_gradients import Record, joint_limit, predict
+from pcn_lib.experiments.pc_computes_bp_gradients import Record
+from pcn_lib.gap import joint_limit, predict
 from pcn_lib.numerics import tolerance
 from pcn_lib.statistics import fit_slope, mean
 

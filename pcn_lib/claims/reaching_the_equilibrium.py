@@ -5,9 +5,10 @@ from itertools import count
 import numpy as np
 
 from pcn_lib.claims import Claim, at_least, at_most, fails_outside
-from pcn_lib.experiments.published_inference import ACTIVITY_RATE, skip_chain_residual
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE
 from pcn_lib.experiments.reaching_the_equilibrium import DISTINCT, Record
 from pcn_lib.experiments.solver_curves import TIGHT
+from pcn_lib.spectrum import skip_chain_residual
 
 #: Residual to which descents and sweeps are compared; and one that a minimum not on a kink reaches easily.
 ROUGH, FINE = 1e-2, 1e-6

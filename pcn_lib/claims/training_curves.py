@@ -4,9 +4,9 @@ import numpy as np
 
 from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
 from pcn_lib.experiments.linear_trainings import Curves
-from pcn_lib.experiments.rescaling_at_start import relative_scatter
 from pcn_lib.experiments.training_curves import Record, expected, network
 from pcn_lib.statistics import fit_slope
+from pcn_lib.wishart import relative_scatter
 
 #: Losses between which closed forms are compared: below, y - f cancels; above, the training has diverged.
 READABLE = (1e-6, 1e3)

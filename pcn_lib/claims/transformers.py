@@ -4,8 +4,8 @@ import numpy as np
 
 from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
 from pcn_lib.experiments.comparison import BANDS, START
-from pcn_lib.experiments.published_inference import skip_chain_residual
 from pcn_lib.experiments.transformers import PUBLISHED_RATE, Record, as_published, layer_list
+from pcn_lib.spectrum import skip_chain_residual
 from pcn_lib.statistics import Agreement, agreement, fit_slope
 
 #: The cosine from which two gradients count as one.

@@ -11,12 +11,12 @@ from pcn_lib.data.published import FIGURE1_ERROR, FIGURE1_TOP
 from pcn_lib.experiments.paired_trainings import PAIRS
 from pcn_lib.experiments.published_figures import Cells, trends
 from pcn_lib.experiments.published_surfaces import FITS, FITS_FROM, WORDS, Answer, answer, exceeding, fits
-from pcn_lib.experiments.rescaling_at_start import relative_scatter
 from pcn_lib.experiments.width_depth_surfaces import Record, Surface, predict_start
 from pcn_lib.network import MLP
 from pcn_lib.numerics import tolerance
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.statistics import fit_slope
+from pcn_lib.wishart import relative_scatter
 
 #: N / L from which the leading order in 1/N is tested.
 WIDE = 8

@@ -17,9 +17,9 @@ from jaxtyping import Array, Float
 
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem
-from pcn_lib.experiments.many_parameterisations import residual_over_batch
-from pcn_lib.experiments.pc_computes_bp_gradients import predict
+from pcn_lib.equivalence import residual_over_batch
 from pcn_lib.experiments.profiles import check_sizes, choose
+from pcn_lib.gap import predict
 from pcn_lib.gradients import bp_gradient, pc_gradient, similarity
 from pcn_lib.inference import Equilibrium
 from pcn_lib.network import MLP, Network, feedforward
@@ -131,7 +131,7 @@ def limiting_one_minus_cosine(depth: int, alignment: float, *, strength: float =
 
         tan = T mu / (1 + mu kappa),   mu = lambda L / (gamma_0^2 N),   T independent of mu
 
-    T is taken from lambda = 1, where mu = L / (gamma_0^2 N) and ``pc_computes_bp_gradients.predict`` gives the angle.
+    T is taken from lambda = 1, where mu = L / (gamma_0^2 N) and :func:`pcn_lib.gap.predict` gives the angle.
 
     Source: derived here, see the chapter "Keeping predictive coding different from backpropagation".
 

@@ -20,9 +20,10 @@ from pcn_lib.experiments.comparison import Compared, compared
 from pcn_lib.experiments.convolutional_settings import PRESETS, PUBLISHED, PUBLISHED_STEPS, Settings, preset
 from pcn_lib.experiments.large_images import LargeImages, measure_large
 from pcn_lib.experiments.linear_cnn import ClosedForm, closed_form
-from pcn_lib.experiments.nonlinear_networks import ACTIVATIONS, first_order_gap
+from pcn_lib.experiments.nonlinear_networks import ACTIVATIONS
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE
 from pcn_lib.experiments.trainings import Curves, KnownAtStart, at_start, joined, stopped_after, trained
+from pcn_lib.gap import first_order_gap
 from pcn_lib.network import CNN
 from pcn_lib.parameterisation import mupc_convolutional
 from pcn_lib.rescaling import expected_cnn_rescaling

@@ -13,7 +13,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from pcn_lib.energy import Problem, cross_entropy
-from pcn_lib.experiments.many_parameterisations import BASE, PerRole, equivalent
+from pcn_lib.equivalence import BASE, PerRole, equivalent
 from pcn_lib.inference import Criterion, Equilibrium, Solver
 from pcn_lib.network import MLP, Network, feedforward
 from pcn_lib.parameterisation import Parameterisation

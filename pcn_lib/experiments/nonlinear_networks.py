@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from pcn_lib.data import Dataset, Preparation, Selection, images
-from pcn_lib.energy import Problem, loss
+from pcn_lib.energy import Problem
 from pcn_lib.experiments.backpropagation_rates import Rated, rated
 from pcn_lib.experiments.kinked_equilibria import Below, Kinked, kinked_equilibria, search_below
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
@@ -21,10 +21,9 @@ from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAY
 from pcn_lib.experiments.published_mlp import LOSSES
 from pcn_lib.experiments.trainings import Curves, KnownAtStart, WiderAtStart, at_start, stopped_after, trained
 from pcn_lib.inference import Solver, SweepsThenNewton
-from pcn_lib.network import MLP, feedforward
+from pcn_lib.network import MLP
 from pcn_lib.numerics import Activation
 from pcn_lib.parameterisation import mupc_skips
-from pcn_lib.rescaling import sample_rescalings
 from pcn_lib.results import Provenance, provenance
 from pcn_lib.training import Adam, Schedule
 
@@ -237,17 +236,3 @@ def _rated(settings: Settings) -> Rated:
         for i in range(settings.batches)
     ]
     return rated(problems, settings.rate, settings.steps, settings.certified, (1.0, settings.depth**0.5))
-
-
-@jax.jit
-def first_order_gap(problem: Problem) -> Float[Array, ""]:
-    """1 - F* / Loss to first order in L / N:  (1/2B) sum_i g_i^T M_i g_i / Loss,  g = grad_u ell(f(x), y).
-
-    M is evaluated on the feedforward pass.  For deep linear networks it bounds the gap from above.
-
-    Source: derived here, see the chapter "Nonlinear networks".
-    """
-    outputs = feedforward(problem.network, problem.x).output
-    g = jax.vmap(jax.grad(problem.loss))(outputs, problem.y)
-    M = sample_rescalings(problem) - jnp.eye(g.shape[-1], dtype=g.dtype)[None]
-    return jnp.mean(jnp.einsum("bi,bij,bj->b", g, M, g)) / 2 / loss(problem)

@@ -1,7 +1,7 @@
 """One draw of weights trained at several output scales gamma_0, compiled once for each network shape.
 
 gamma_0 divides the output; the same network has the readout weights W_L / gamma_0 and another rate, numbers that
-one compiled loop runs over (see :mod:`pcn_lib.experiments.many_parameterisations`).
+one compiled loop runs over (see :mod:`pcn_lib.equivalence`).
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from pcn_lib.energy import Problem, loss
-from pcn_lib.experiments.many_parameterisations import BASE, Equivalent, equivalent
+from pcn_lib.equivalence import BASE, Equivalent, equivalent
 from pcn_lib.gradients import bp_gradient, pc_gradient
 from pcn_lib.network import MLP, Network, feedforward
 from pcn_lib.parameterisation import mupc, mupc_skips

@@ -4,9 +4,7 @@ Everything is measured at initialisation, at the exact equilibrium, beside what 
 to fit (:func:`predict`).
 """
 
-import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import jax
@@ -18,6 +16,7 @@ from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem, loss
 from pcn_lib.experiments.profiles import check_sizes, choose
 from pcn_lib.experiments.square_networks import square_cosines
+from pcn_lib.gap import Gap
 from pcn_lib.gradients import Similarity, bp_gradient, compare, pc_gradient
 from pcn_lib.network import MLP
 from pcn_lib.numerics import tree_norm
@@ -81,23 +80,6 @@ PRESETS = {
 def preset(profile: str, **overrides) -> Settings:
     """The settings of a profile; an override that is not None replaces its value."""
     return choose(PRESETS, profile, overrides)
-
-
-@dataclass(frozen=True)
-class Gap:
-    """How far PC is from BP; axes [..., seeds] where measured, [...] where predicted.
-
-    Attributes:
-        rescaling: s - 1.
-        energy: 1 - F*/Loss.
-        gradient: ||grad F* - grad Loss|| / ||grad Loss||.
-        direction: 1 - cos(grad F*, grad Loss).
-    """
-
-    rescaling: Float[np.ndarray, "..."]
-    energy: Float[np.ndarray, "..."]
-    gradient: Float[np.ndarray, "..."]
-    direction: Float[np.ndarray, "..."]
 
 
 @dataclass(frozen=True)
@@ -212,86 +194,3 @@ def _compare_gradients(problem: Problem) -> tuple[Array, Array, Array, Similarit
     s = rescaling(problem.network)[0, 0]
     ratio, residual = equilibrium.energy / loss(problem), jnp.max(equilibrium.residual)
     return s, ratio, tree_norm(backward), comparison.total, comparison.layers, residual
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Theory for one network at initialisation.
-
-    Attributes:
-        gap: as measured.
-        layers: 1 - cos of each layer's gradient; axes [L].
-    """
-
-    gap: Gap
-    layers: Float[np.ndarray, " layers"]
-
-
-def predict(width: int, depth: int, *, alignment: float, gamma_0: float = 1.0) -> Prediction:
-    """The gap of muPC with skips, to leading order in 1/N at fixed depth; K = 1 and targets +-1.
-
-        F* = Loss / s,    grad F* = (grad Loss - (Loss / s) grad s) / s,    s = 1 + sum_l ||P_l||^2
-
-    The two gradients on the right become orthogonal; with tan = (Loss / s) ||grad s|| / ||grad Loss||,
-
-        1 - F*/Loss = 1 - 1/s,   cos = (1 + tan^2)^-1/2,   relative error = ((1 - 1/s)^2 + (tan / s)^2)^1/2.
-
-    Source: derived here, see the chapter "Predictive coding computes backpropagation's gradients".
-
-    Args:
-        width: N.
-        depth: L.
-        alignment: q = ||(1/B) sum_i y_i x_i||^2 / D.
-        gamma_0: output scale.
-
-    Assumes: Loss = 1/2, its value for targets +-1 when the output is small, gamma_0^2 N >> 1.
-    """
-    growth = 1 + 1 / depth
-    sums = list(_squared_sums(depth))
-    per_layer = 1 / (gamma_0**2 * width)
-    hidden = [growth ** (2 * (depth - layer) - 1) * sums[layer - 2] / depth for layer in range(2, depth)]
-    ds = 4 / (gamma_0**4 * width**3) * np.array([0.0, *hidden, sums[-1]])
-    ends = growth ** (depth - 2)
-    dloss = alignment * per_layer * np.array([ends] + [growth ** (depth - 3) / depth] * (depth - 2) + [ends])
-    s = 1 + depth * per_layer * (growth ** (depth - 1) - 1)
-    return Prediction(
-        _gap_of(s, np.sqrt(ds.sum() / dloss.sum()) / (2 * s)), _one_minus_cosine(np.sqrt(ds / dloss) / (2 * s))
-    )
-
-
-def joint_limit(ratio: Float[np.ndarray, "*ratios"] | float, *, alignment: float, gamma_0: float = 1.0) -> Gap:
-    """The gap conjectured as N and L grow together at L/N = ratio: predict's limit as L grows.
-
-        s - 1 = (e - 1) ratio / gamma_0^2,      tan = (e / (3 q))^1/2 ratio / (gamma_0 s)
-
-    Args:
-        ratio: L/N.
-        alignment: q, as in :func:`predict`.
-        gamma_0: output scale.
-    """
-    s = 1 + (math.e - 1) * np.asarray(ratio, dtype=float) / gamma_0**2
-    return _gap_of(s, math.sqrt(math.e / (3 * alignment)) * ratio / (gamma_0 * s))
-
-
-def _squared_sums(depth: int) -> Iterable[float]:
-    """g_n = || sum_{k<n} H_k u ||^2 / ||u||^2 for n = 1..L-1, H_k a product of k random layers and its transpose."""
-    growth = 1 + 1 / depth
-    squares = [growth ** (2 * k) * (1 + k * (1 - growth**-2)) for k in range(depth - 1)]
-    total, cross = 0.0, 0.0
-    for square in squares:
-        # g_{n+1} = g_n + <H_n u, H_n u> + 2 sum_{k<n} <H_k u, H_n u>, the latter being G^{n-k} <H_k u, H_k u>.
-        total += square + 2 * cross
-        cross = growth * (cross + square)
-        yield total
-
-
-def _gap_of(s, tan) -> Gap:
-    """The gap from the rescaling and the tangent of the angle between the gradients."""
-    gradient = np.sqrt((1 - 1 / s) ** 2 + (tan / s) ** 2)
-    return Gap(*map(np.asarray, (s - 1, 1 - 1 / s, gradient, _one_minus_cosine(tan))))
-
-
-def _one_minus_cosine(tan):
-    """1 - (1 + tan^2)^-1/2, without cancellation."""
-    secant = np.sqrt(1 + tan**2)
-    return tan**2 / (secant * (1 + secant))

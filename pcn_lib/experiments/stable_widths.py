@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem
-from pcn_lib.experiments.many_parameterisations import BASE, Movements, equivalent, train_many
+from pcn_lib.equivalence import BASE, Movements, equivalent, train_many
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
 from pcn_lib.network import MLP, Network
 from pcn_lib.parameterisation import Exponents, Parameterisation, abcd, sp

@@ -16,13 +16,13 @@ from jaxtyping import Float
 from pcn_lib.data import Dataset, Preparation, Selection, images
 from pcn_lib.experiments.concurrently import at_once
 from pcn_lib.experiments.paired_trainings import PAIRS, Curves, stacked, train_pairs
-from pcn_lib.experiments.pc_computes_bp_gradients import predict
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
-from pcn_lib.experiments.rescaling_at_start import effective_width, largest_over_mean
+from pcn_lib.gap import predict
 from pcn_lib.network import MLP
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.rescaling import expected_rescaling
 from pcn_lib.results import Provenance, provenance
+from pcn_lib.wishart import effective_width, largest_over_mean
 
 #: Effective dimensions from which the prediction of ||S||_2 - 1 is drawn and tested.
 ENOUGH = 6

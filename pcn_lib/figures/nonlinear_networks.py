@@ -4,10 +4,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pcn_lib.experiments.nonlinear_networks import PRESETS, SEARCHED_SAMPLES, Record
-from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER, skip_chain_residual
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE, STEPS_PER_LAYER
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.figures.table import Table, listed
 from pcn_lib.figures.trainings import plot_rate, training_picture
+from pcn_lib.spectrum import skip_chain_residual
 
 #: Colour of the script's protocol, which is not a width.
 PUBLISHED = "#D55E00"

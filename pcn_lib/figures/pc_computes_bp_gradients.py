@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pcn_lib.experiments.pc_computes_bp_gradients import Record, joint_limit, predict
+from pcn_lib.experiments.pc_computes_bp_gradients import Record
 from pcn_lib.figures import Picture, axes_grid, caption, plot_seeds, plot_theory, styled, width_colours
+from pcn_lib.gap import joint_limit, predict
 
 #: One for each depth; the colours of the style and these are as many.
 MARKERS = ("o", "s", "^", "v", "D", "P", "X")

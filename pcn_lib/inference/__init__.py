@@ -5,7 +5,7 @@ dataclass with its own tolerances) and the answer, an :class:`Equilibrium` that 
 :func:`equilibrate` is the verb; inside ``jit`` call the solver itself.
 """
 
-from pcn_lib.inference.descent import ActivityDescent
+from pcn_lib.inference.descent import ActivityDescent, gradient_descent
 from pcn_lib.inference.equilibrium import Criterion, Equilibrium, NotAtEquilibrium, Solver
 from pcn_lib.inference.newton import NewtonCG, SweepsThenNewton
 from pcn_lib.inference.solve import equilibrate
@@ -21,4 +21,5 @@ __all__ = [
     "Sweeps",
     "SweepsThenNewton",
     "equilibrate",
+    "gradient_descent",
 ]

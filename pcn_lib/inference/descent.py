@@ -1,6 +1,7 @@
 """Gradient descent on the activities: inference by a number of steps fixed in advance."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +18,8 @@ from pcn_lib.numerics import tree_norm, tree_subtract
 class ActivityDescent:
     """A fixed number of Optax steps on the activities, z <- z - update(dF/dz), from the feedforward pass.
 
-    ``ActivityDescent(optax.sgd(0.3), steps)`` is the protocol of the authors' script; momentum and Adam are other
-    Optax values.  It stops by count, whatever the residual: the certificate says what that reached.
+    Plain gradient descent is :func:`gradient_descent`; momentum and Adam are other Optax values.  It stops by count,
+    whatever the residual: the certificate says what that reached.
     The gradient is that of each sample's own energy, not of the batch mean.
 
     Attributes:
@@ -54,3 +55,19 @@ class ActivityDescent:
         residual = jnp.where(norm == 0, norm, norm / scale)
         criterion = jnp.where(residual <= self.tolerance, Criterion.GRADIENT, Criterion.NONE)
         return Equilibrium(z, errors, value, residual, jnp.array(self.steps), criterion)
+
+
+def gradient_descent(rate: float, steps: int | Array) -> ActivityDescent:
+    """Plain gradient descent on the activities: the protocol of the authors' script, 100 H steps at rate 0.3 for MLPs.
+
+    Args:
+        rate: beta.
+        steps: how many.
+    """
+    return ActivityDescent(_sgd(rate), steps)
+
+
+@cache
+def _sgd(rate: float) -> optax.GradientTransformation:
+    """One instance for a rate, so that equal solvers compile once."""
+    return optax.sgd(rate)

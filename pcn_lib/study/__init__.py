@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pcn_lib.results.provenance import Provenance
 from pcn_lib.results.records import ResultError, provenance_of
 from pcn_lib.study.claim import Claim, Relation, at_least, at_most, close, fails_outside
+from pcn_lib.study.curves import curves
 from pcn_lib.study.drawing import draw, draw_by, draw_theory, heat_map, published, size_axis
 from pcn_lib.study.picture import Picture, caption
 from pcn_lib.study.rate import rate, slope
@@ -30,7 +31,7 @@ LABELLED = dict.fromkeys(("PointFailed", "grid"), "measuring") | dict.fromkeys(
 __all__ = [
     "Claim", "ClaimFailed", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
     "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose",
-    "close", "draw", "draw_by", "draw_theory", "fails_outside", "grid", "heat_map", "keep", "listed", "load",
+    "close", "curves", "draw", "draw_by", "draw_theory", "fails_outside", "grid", "heat_map", "keep", "listed", "load",
     "plot_seeds", "plot_theory", "provenance_of", "published", "rate", "recorded", "report", "save", "size_axis",
     "slope", "styled", "width_colours",
 ]  # fmt: skip

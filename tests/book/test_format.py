@@ -88,6 +88,7 @@ def study(**changes: str) -> str:
 
 TEMPLATE = Path(cli.__file__).with_name("template.ipynb")
 PIECES = {
+    "report": '"report(claims, ',
     "keep": 'keep(record, \\"chapter\\")',
     "claims": '"claims"\n',
     "sizes": '"sizes"\n',
@@ -104,7 +105,11 @@ PIECES = {
         ({"sizes": '"size"\n'}, "has the tag 'size', which means nothing here"),
         ({"legend": '    "    axes.legend()\\n",\n' * 14}, "lines, and 25 are allowed"),
         ({"legend": '    "    axes.legend()\\n",\n' * 10}, "lines, and 20 are allowed"),
-        ({"example": '"' + "\\n".join(["x = 1"] * 300) + '"'}, "60 to 220 are asked for: move what chapters share"),
+        (
+            {"example": '"' + "\\n".join(["x = 1"] * 300) + '"'},
+            "60 to 220 beside claims are asked for: move what chapters share",
+        ),
+        ({"report": '"' + "report(claims)\\n" * 120 + "report(claims, "}, "lines of claims, and 120 are allowed"),
     ],
 )
 def test_a_chapter_that_is_its_own_study_is_held_to_its_form(write, changes, sentence):

@@ -9,8 +9,8 @@ import pytest
 
 from pcn_lib.claims.depth import claims
 from pcn_lib.energy import Problem
+from pcn_lib.equivalence import corrections, equivalent
 from pcn_lib.experiments import depth
-from pcn_lib.experiments.many_parameterisations import corrections, equivalent
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.network import MLP, feedforward
 from pcn_lib.parameterisation import Exponents, abcd, mupc_skips

@@ -17,15 +17,17 @@ from pcn_lib.experiments.backpropagation_rates import Rated, changes, rated
 from pcn_lib.experiments.kinked_equilibria import Below, Kinked, kinked_equilibria, search_below, search_sample
 from pcn_lib.experiments.nonlinear_networks import Record, Settings
 from pcn_lib.experiments.profiles import SettingsError
-from pcn_lib.experiments.published_inference import ACTIVITY_RATE, published_inference, skip_chain_residual
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE, published_inference
 from pcn_lib.experiments.trainings import Curves, at_start, stopped_after, trained
 from pcn_lib.figures import nonlinear_networks as figures
 from pcn_lib.figures import published_mlp as paper_figures
+from pcn_lib.gap import first_order_gap
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Criterion, Sweeps, SweepsThenNewton, equilibrate
 from pcn_lib.network import MLP, feedforward
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.results import provenance
+from pcn_lib.spectrum import skip_chain_residual
 from pcn_lib.training import Adam, Schedule
 
 SMALL = Settings(
@@ -106,7 +108,7 @@ def test_the_first_order_bounds_the_gap_of_a_wide_linear_network_and_nearly_meet
     network = MLP(7, width, depth, 3, skips=True).init(jax.random.key(0), mupc_skips(), jnp.float64)
     problem = Problem(network, x, y, cross_entropy)
     gap = 1 - equilibrate(problem, Sweeps(tolerance=1e-9)).require().energy / jax.jit(loss)(problem)
-    ratio = float(gap / study.first_order_gap(problem))
+    ratio = float(gap / first_order_gap(problem))
     assert 1 - depth / width < ratio < 1
 
 

@@ -10,9 +10,10 @@ import pytest
 from pcn_lib.claims.pc_computes_bp_gradients import claims
 from pcn_lib.energy import Problem
 from pcn_lib.experiments.initial_gradients import farthest_gamma, limiting_loss_gradient
-from pcn_lib.experiments.pc_computes_bp_gradients import Record, Settings, joint_limit, predict, run
+from pcn_lib.experiments.pc_computes_bp_gradients import Record, Settings, run
 from pcn_lib.experiments.square_networks import draw, square_cosines
 from pcn_lib.figures.pc_computes_bp_gradients import collapse, layers, rates
+from pcn_lib.gap import joint_limit, predict
 from pcn_lib.gradients import bp_gradient, closed_form_gradient, compare
 from pcn_lib.network import MLP, feedforward
 from pcn_lib.parameterisation import mupc_skips

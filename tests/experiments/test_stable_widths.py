@@ -10,8 +10,8 @@ import pytest
 
 from pcn_lib.claims.stable_widths import claims
 from pcn_lib.energy import energy
+from pcn_lib.equivalence import BASE, PerRole, equivalent, residual_over_batch, train_many
 from pcn_lib.experiments import stable_widths
-from pcn_lib.experiments.many_parameterisations import BASE, PerRole, equivalent, residual_over_batch, train_many
 from pcn_lib.experiments.profiles import SettingsError
 from pcn_lib.inference import ActivityDescent, equilibrate
 from pcn_lib.network import MLP, feedforward

@@ -14,11 +14,10 @@ from pcn_lib.dmft import InfiniteWidth, learning_curve
 from pcn_lib.energy import Problem, loss
 from pcn_lib.experiments import training_curves as study
 from pcn_lib.experiments.linear_trainings import Curves, Plan, draw, every_rate, together, train_cases
-from pcn_lib.experiments.pc_computes_bp_gradients import _squared_sums
 from pcn_lib.experiments.profiles import SettingsError
-from pcn_lib.experiments.rescaling_at_start import effective_width, largest_over_mean, relative_scatter
 from pcn_lib.experiments.training_curves import Record, Settings
 from pcn_lib.figures import training_curves as figures
+from pcn_lib.gap import _squared_sums
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import equilibrate
 from pcn_lib.network import MLP, feedforward
@@ -26,6 +25,7 @@ from pcn_lib.parameterisation import mupc, mupc_skips, ntp, sp, sp_uniform
 from pcn_lib.rescaling import LinearExact, rescaling
 from pcn_lib.results import provenance
 from pcn_lib.training import GradientDescent, Schedule, train
+from pcn_lib.wishart import effective_width, largest_over_mean, relative_scatter
 from tests.cases import Case
 
 SMALL = Settings(widths=(8, 64), steps=40, seeds=2)

@@ -10,13 +10,13 @@ from pcn_lib.claims import transformers as claims
 from pcn_lib.data import text
 from pcn_lib.experiments import transformers as study
 from pcn_lib.experiments.profiles import SettingsError
-from pcn_lib.experiments.published_inference import skip_chain_residual
 from pcn_lib.experiments.trainings import Curves, trained
 from pcn_lib.experiments.transformer_probes import probe
 from pcn_lib.experiments.transformers import PUBLISHED_RATE, PUBLISHED_STEPS, ProbedCurves, Record, Settings
 from pcn_lib.figures import transformers as figures
 from pcn_lib.inference import equilibrate
 from pcn_lib.results import provenance
+from pcn_lib.spectrum import skip_chain_residual
 from pcn_lib.training import Schedule
 
 SMALL = Settings(
