@@ -11,7 +11,7 @@ from pcn_lib.results.provenance import Provenance
 from pcn_lib.results.records import ResultError, provenance_of
 from pcn_lib.study.claim import Claim, Relation, at_least, at_most, close, fails_outside
 from pcn_lib.study.curves import curves
-from pcn_lib.study.drawing import draw, draw_by, draw_theory, heat_map, published, size_axis
+from pcn_lib.study.drawing import draw, draw_by, draw_rate, draw_theory, draw_trainings, heat_map, published, size_axis
 from pcn_lib.study.picture import Picture, caption
 from pcn_lib.study.rate import rate, slope
 from pcn_lib.study.report import ClaimFailed, Report, report
@@ -24,14 +24,18 @@ if TYPE_CHECKING:
     from pcn_lib.study.records import keep, load, recorded, save
 
 #: Where the names are that need xarray.
-LABELLED = dict.fromkeys(("PointFailed", "grid"), "measuring") | dict.fromkeys(
-    ("keep", "load", "recorded", "save"), "records"
-)
+PLACES = {
+    "comparison": ("held", "hypotheses", "verdicts"),
+    "measuring": ("PointFailed", "grid"),
+    "records": ("keep", "load", "recorded", "save"),
+}
+LABELLED = {name: module for module, names in PLACES.items() for name in names}
 
 __all__ = [
     "Claim", "ClaimFailed", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
     "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose",
-    "close", "curves", "draw", "draw_by", "draw_theory", "fails_outside", "grid", "heat_map", "keep", "listed", "load",
+    "close", "curves", "draw", "draw_by", "draw_rate", "draw_theory", "draw_trainings", "fails_outside", "grid",
+    "heat_map", "keep", "listed", "load",
     "plot_seeds", "plot_theory", "provenance_of", "published", "rate", "recorded", "report", "save", "size_axis",
     "slope", "styled", "width_colours",
 ]  # fmt: skip
