@@ -60,7 +60,8 @@ def draw_trainings(trained: Any, *, unit: str = "", script: Any = None, publishe
         published: the paper's own cosines, as crosses over the widths that are here.
     """
     figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.3), sharex=True)
-    colours = dict(zip(trained["width"].to_numpy().tolist(), width_colours(trained["width"]), strict=True))
+    widths = trained["width"].to_numpy().tolist()
+    colours = dict(zip(widths, width_colours(widths), strict=True))
     widest, *others = reversed(colours)
     label = f"$\\mathcal{{L}}$ (BP), $N = {widest}$"
     draw(left, trained["bp_loss"].sel(width=widest), "step", colour=BP, label=label)
