@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from pcn_lib.energy import Problem, loss
 from pcn_lib.network import feedforward
-from pcn_lib.rescaling import sample_rescalings
+from pcn_lib.rescaling import sample_grams
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _one_minus_cosine(tan):
 
 @jax.jit
 def first_order_gap(problem: Problem) -> Float[Array, ""]:
-    """1 - F* / Loss to first order in L / N:  (1/2B) sum_i g_i^T M_i g_i / Loss,  g = grad_u ell(f(x), y).
+    """1 - F* / (lambda Loss) to first order in L / N:  lambda (1/2B) sum_i g_i^T M_i g_i / Loss,  g = grad_u ell(f, y).
 
     M is evaluated on the feedforward pass.  For deep linear networks it bounds the gap from above.
 
@@ -124,5 +124,5 @@ def first_order_gap(problem: Problem) -> Float[Array, ""]:
     """
     outputs = feedforward(problem.network, problem.x).output
     g = jax.vmap(jax.grad(problem.loss))(outputs, problem.y)
-    M = sample_rescalings(problem) - jnp.eye(g.shape[-1], dtype=g.dtype)[None]
-    return jnp.mean(jnp.einsum("bi,bij,bj->b", g, M, g)) / 2 / loss(problem)
+    gMg = jnp.einsum("bi,bij,bj->b", g, sample_grams(problem), g)
+    return problem.output_precision * jnp.mean(gMg) / 2 / loss(problem)

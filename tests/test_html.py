@@ -83,7 +83,7 @@ def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(
 def kept_with_the_book(book: Project, stem: str) -> list[Provenance]:
     """How the recorded results that a chapter may draw came about: its own, and those of a published figure."""
     folder = book.root / FOLDER
-    made = [load_provenance(folder / name) for name in (stem, "published_mlp") if (folder / f"{name}.json").is_file()]
+    made = [load_provenance(folder / name) for name in (stem,) if (folder / f"{name}.json").is_file()]
     return made + [provenance_of(load(path)) for path in [folder / f"{stem}.nc"] if path.is_file()]
 
 

@@ -7,8 +7,6 @@ from typing import Any
 import xarray as xr
 
 from pcn_lib.data import figure1
-from pcn_lib.experiments import nonlinear_networks, published_mlp
-from pcn_lib.experiments import published_curves as curves
 from pcn_lib.experiments import width_depth_surfaces as surfaces
 from pcn_lib.experiments.published_figures import figure1_rows
 from pcn_lib.experiments.published_surfaces import FITS, FITS_FROM, answer, fits
@@ -31,14 +29,6 @@ def tables(root: Path) -> Iterator[Tables]:
             hypotheses(pairs, **trained),
         ]
         yield numbers, xr.concat(settings, "hypothesis"), record.provenance
-    record = _load(root, published_mlp.Record, "published_mlp")
-    if record and published_mlp.is_papers(record):
-        yield curves.mlp_start_rows(record), _in_words(curves.mlp_hypotheses(record)), record.provenance
-    record = _load(root, nonlinear_networks.Record, "nonlinear_networks")
-    if record and curves.mlp_trainings_are_papers(record):
-        found = curves.mlp_rates(record)
-        rate = str(found.settings[0].item())
-        yield curves.mlp_training_rows(record, rate), _in_words(found), record.provenance
 
 
 RATES = {
@@ -47,18 +37,6 @@ RATES = {
     "both faster": "PC and BP at η / √N",
     "PC faster": "PC at η / √N, BP at η / √(N L)",
 }
-WORDS = {
-    "authors": "the authors' images",
-    "standardised": "standardised images",
-    curves.RATES[0]: RATES["equal"],
-    curves.RATES[1]: RATES["BP faster"],
-}
-
-
-def _in_words(found: xr.Dataset) -> xr.Dataset:
-    """The same settings as the page writes them."""
-    named = [", ".join(WORDS.get(part, part) for part in str(text).split(", ")) for text in found.settings.values]
-    return found.assign(settings=("hypothesis", named))
 
 
 def _load(root: Path, cls: type, stem: str) -> Any:

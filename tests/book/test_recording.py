@@ -16,7 +16,7 @@ from tests.book.conftest import STUDY, study_text
 
 ROOT = Path(__file__).parents[2]
 #: Records that a page shows or another chapter claims something of.
-NO_CHAPTER = ("benchmarks", "published_mlp")
+NO_CHAPTER = ("benchmarks",)
 
 
 @pytest.fixture
