@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.suite import GROUPS, Settings, run
-from pcn_lib.experiments.benchmarks import RECORDED
-from pcn_lib.figures.benchmarks import methods, table
+from pcn_lib.book.benchmarks import RECORDED, methods, table
 from pcn_lib.numerics import use_float64
-from pcn_lib.results import save
+from pcn_lib.study import provenance_of, save
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,9 +27,9 @@ def main(arguments: list[str]) -> None:
     settings = Settings(rounds=options.rounds, full=options.full)
     record = run(settings, options.groups or GROUPS, lambda text: print(text, file=sys.stderr, flush=True))
     print(table(record), methods(record), sep="\n\n")
-    print(record.provenance)
+    print(provenance_of(record))
     if not options.groups:
-        print(f"Recorded as {save(record, ROOT / RECORDED, record.provenance)}.")
+        print(f"Recorded as {save(record, ROOT / RECORDED)}.")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.rows import Row
 from benchmarks.timing import alternate, speed_up
 from pcn_lib.energy import Problem, cross_entropy
-from pcn_lib.experiments.benchmarks import Row
-from pcn_lib.experiments.convolutional_networks import PUBLISHED_STEPS
-from pcn_lib.experiments.published_inference import ACTIVITY_RATE, descent
-from pcn_lib.inference import ActivityDescent, Sweeps
+from pcn_lib.inference import Sweeps, gradient_descent
 from pcn_lib.network import CNN
 from pcn_lib.parameterisation import mupc_convolutional
 from pcn_lib.training import Adam, Schedule, train
@@ -38,7 +36,7 @@ class ImageSize:
     colours: int = 3
     outputs: int = 10
     batch: int = 32
-    steps: int = PUBLISHED_STEPS
+    steps: int = 200
 
     def __str__(self) -> str:
         images = f"{self.side} x {self.side} x {self.colours}"
@@ -57,7 +55,7 @@ def image_problem(size: ImageSize) -> Problem:
 def scripts_protocol(size: ImageSize, rounds: int, goal: float) -> tuple[Row, ...]:
     """Accelerated sweeps to a certificate against the published number of gradient steps on the activities."""
     case = image_problem(size)
-    solvers = (Sweeps(TOLERANCE, accelerate=True), ActivityDescent(descent(ACTIVITY_RATE), size.steps))
+    solvers = (Sweeps(TOLERANCE, accelerate=True), gradient_descent(0.3, size.steps))
     inference = [jax.jit(solver) for solver in solvers]
     ours, published = alternate([lambda side=side: side(case) for side in inference], rounds)
     schedules = [Schedule(1, solver) for solver in solvers]
@@ -72,7 +70,7 @@ def scripts_protocol(size: ImageSize, rounds: int, goal: float) -> tuple[Row, ..
         speed_up(
             ours,
             published,
-            name="CNN, inference: the script's protocol",
+            title="CNN, inference: the script's protocol",
             what=f"tanh CNN, cross-entropy, equilibrium to {TOLERANCE:.0e}, {size}, float32",
             against=against,
             goal=goal,
@@ -81,7 +79,7 @@ def scripts_protocol(size: ImageSize, rounds: int, goal: float) -> tuple[Row, ..
         speed_up(
             step,
             published_step,
-            name="CNN, training step: the script's protocol",
+            title="CNN, training step: the script's protocol",
             what=f"tanh CNN, cross-entropy, PC + BP + comparison + Adam, {size}, float32",
             against=against,
             how="the same two solvers; what both sides share is counted on both",

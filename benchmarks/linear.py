@@ -10,9 +10,9 @@ from jax.scipy.linalg import block_diag, cho_factor, cho_solve
 from jaxtyping import Array, Float
 
 from benchmarks.cases import Size, problem
+from benchmarks.rows import Row
 from benchmarks.timing import alternate, cost, speed_up
 from pcn_lib.energy import Problem
-from pcn_lib.experiments.benchmarks import Row
 from pcn_lib.gradients import closed_form_gradient, loss_and_bp_gradient, pc_gradient
 from pcn_lib.inference import Equilibrium
 from pcn_lib.network import Network
@@ -30,7 +30,7 @@ def closed_form(size: Size, rounds: int, goal: float, cost_goal: float | None = 
         speed_up(
             ours,
             products,
-            name=f"{name}: N × N products",
+            title=f"{name}: N × N products",
             against="F* differentiated, full N × N products",
             goal=goal,
             disagreement=_difference(ours.answer, products.answer),
@@ -40,7 +40,7 @@ def closed_form(size: Size, rounds: int, goal: float, cost_goal: float | None = 
         speed_up(
             ours,
             rows,
-            name=f"{name}: K × N products",
+            title=f"{name}: K × N products",
             against="F* differentiated, K × N products",
             disagreement=_difference(ours.answer, rows.answer),
             how="the library's own oracle: no N × N product, and no equilibrium or certificate either",
@@ -49,7 +49,7 @@ def closed_form(size: Size, rounds: int, goal: float, cost_goal: float | None = 
         cost(
             ours,
             bp,
-            name=name,
+            title=name,
             against="one BP step",
             goal=cost_goal,
             how="BP: loss and gradient of the same network",
@@ -67,7 +67,7 @@ def dense_hessian(size: Size, rounds: int) -> tuple[Row, ...]:
     row = speed_up(
         ours,
         dense,
-        name=f"equilibrium, {size.short}: dense Hessian",
+        title=f"equilibrium, {size.short}: dense Hessian",
         what=f"linear, exact equilibrium, {size}, float64",
         against=f"activity Hessian, {unknowns} × {unknowns}",
         disagreement=_difference(_rows_of_samples(ours.answer), dense.answer),

@@ -4,12 +4,11 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.cases import Size, problem
+from benchmarks.rows import Row
 from benchmarks.timing import Cost, Measured, alternate, cost, speed_up
 from pcn_lib.energy import Loss, cross_entropy
-from pcn_lib.experiments.benchmarks import Row
-from pcn_lib.experiments.published_inference import STEPS_PER_LAYER, published_inference
 from pcn_lib.gradients import loss_and_bp_gradient
-from pcn_lib.inference import ActivityDescent, Solver, SweepsThenNewton
+from pcn_lib.inference import Solver, SweepsThenNewton, gradient_descent
 from pcn_lib.training import Adam, Schedule, train
 
 #: Relative norm of dF/dz asked for in a float32 training step.
@@ -26,10 +25,9 @@ def training_step(size: Size, rounds: int, goal: float, *, full: bool) -> tuple[
     """
     case = problem(size, jnp.tanh, cross_entropy, dtype="float32")
     hidden = size.depth - 1
-    steps = STEPS_PER_LAYER * hidden
+    steps = 100 * hidden
     counts = (steps,) if full else tuple(steps // share for share in SHARES)
-    descent = published_inference(hidden).optimiser
-    solvers: list[Solver] = [SweepsThenNewton(TOLERANCE), *(ActivityDescent(descent, count) for count in counts)]
+    solvers: list[Solver] = [SweepsThenNewton(TOLERANCE), *(gradient_descent(0.3, count) for count in counts)]
     schedules = [Schedule(1, solver) for solver in solvers]
     ours, *published = alternate([lambda s=s: train(case, Adam(1e-3), s).history for s in schedules], rounds)
     timed = "all" if full else f"{counts[0]} and {counts[1]} steps, and a straight line through both,"
@@ -37,7 +35,7 @@ def training_step(size: Size, rounds: int, goal: float, *, full: bool) -> tuple[
     row = speed_up(
         ours,
         published[0] if full else extrapolated(counts, published, steps),
-        name=f"training step, {size.short}: the script's protocol",
+        title=f"training step, {size.short}: the script's protocol",
         what=f"tanh, cross-entropy, PC + BP + comparison + Adam, {size}, float32, to {TOLERANCE:.0e}",
         against=f"{steps} gradient steps on the activities",
         goal=goal,
@@ -71,7 +69,7 @@ def equilibrium(size: Size, loss: Loss, rounds: int, goal: float | None) -> tupl
     row = cost(
         ours,
         bp,
-        name=f"equilibrium, {name}, {size.short}",
+        title=f"equilibrium, {name}, {size.short}",
         what=f"tanh, {name}, N = {size.width // size.depth} L: {size}, float64",
         against="one BP step",
         goal=goal,

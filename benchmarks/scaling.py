@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.cases import Size, problem
+from benchmarks.rows import Row
 from benchmarks.timing import Cost, cost, isolated, middle, seconds
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem
-from pcn_lib.experiments.benchmarks import Row
 from pcn_lib.inference import SweepsThenNewton
 from pcn_lib.network import MLP
 from pcn_lib.numerics import use_float64
@@ -41,7 +41,7 @@ def memory(size: Size, counts: tuple[int, ...], goal: float) -> tuple[Row, ...]:
     peaks = [isolated(training_peak, size, count) for count in counts]
     seen = ", ".join(f"{count} steps {peak:.0f} MB" for count, peak in zip(counts, peaks, strict=True))
     row = Row(
-        name=f"memory, {counts[-1]} steps over {counts[0]}",
+        title=f"memory, {counts[-1]} steps over {counts[0]}",
         what=f"tanh, PC + BP training, {counts[-1]} steps, {size}, float32",
         against=f"{counts[0]} steps",
         unit="MB",
@@ -83,7 +83,7 @@ def compilation(shallow: Size, deep: Size, rounds: int, goal: float) -> tuple[Ro
     row = cost(
         ours,
         baseline,
-        name=f"compile time, L = {deep.depth} over L = {shallow.depth}",
+        title=f"compile time, L = {deep.depth} over L = {shallow.depth}",
         what=f"tanh training step, PC + BP, {deep}, float32",
         against=f"L = {shallow.depth}",
         goal=goal,
@@ -116,7 +116,7 @@ def whole_grid(grid: Grid, rounds: int, goal: float) -> tuple[Row, ...]:
     peer = "the peer's number was recorded in another run and on another machine of 2 cores"
     return (
         Row(
-            name="grid: seconds",
+            title="grid: seconds",
             unit="s",
             ours=time.wall,
             baseline=PEER_SECONDS,
@@ -125,7 +125,7 @@ def whole_grid(grid: Grid, rounds: int, goal: float) -> tuple[Row, ...]:
             **words,
         ),
         Row(
-            name="grid: memory",
+            title="grid: memory",
             unit="MB",
             ours=peak,
             baseline=PEER_MEMORY,

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import xarray as xr
+
 from benchmarks import convolution, linear, nonlinear, scaling, transformer
 from benchmarks.cases import DATA, Size
 from benchmarks.convolution import ImageSize
+from benchmarks.rows import Machine, Row, labelled
 from benchmarks.scaling import Grid
 from benchmarks.transformer import TextSize
 from pcn_lib.energy import cross_entropy, squared_error
-from pcn_lib.experiments.benchmarks import Machine, Record, Row
 from pcn_lib.results import provenance
 
 #: N / L from which an equilibrium should cost at most ``EQUILIBRIUM_GOAL`` BP steps.
@@ -114,7 +116,7 @@ GROUPS: dict[str, Callable[[Settings], Iterable[Row]]] = {
 }
 
 
-def run(settings: Settings, groups: Iterable[str], say: Callable[[str], None]) -> Record:
+def run(settings: Settings, groups: Iterable[str], say: Callable[[str], None]) -> xr.Dataset:
     """Run some comparisons.
 
     Args:
@@ -127,7 +129,7 @@ def run(settings: Settings, groups: Iterable[str], say: Callable[[str], None]) -
         say(f"{group} ...")
         rows += GROUPS[group](settings)
     made = provenance(settings, seconds=time.perf_counter() - start, data_set=DATA, dtype="float64 and float32")
-    return Record(on, made, tuple(rows))
+    return labelled(rows, on, made)
 
 
 def machine() -> Machine:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from pcn_lib.experiments.benchmarks import Row
+from benchmarks.rows import Row
 
 #: Seconds that a side runs in each round at least; a shorter one is called several times.
 TURN = 0.05

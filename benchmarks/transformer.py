@@ -6,12 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.rows import Row
 from benchmarks.timing import alternate, speed_up
 from pcn_lib.energy import Problem, cross_entropy
-from pcn_lib.experiments.benchmarks import Row
-from pcn_lib.experiments.published_inference import descent
-from pcn_lib.experiments.transformers import PUBLISHED_RATE, PUBLISHED_STEPS
-from pcn_lib.inference import ActivityDescent, Sweeps
+from pcn_lib.inference import Sweeps, gradient_descent
 from pcn_lib.network import Transformer
 from pcn_lib.parameterisation import complete_p
 
@@ -38,7 +36,7 @@ class TextSize:
     vocabulary: int = 65
     length: int = 32
     batch: int = 32
-    steps: int = PUBLISHED_STEPS
+    steps: int = 800
 
     def __str__(self) -> str:
         return f"{self.blocks} blocks, N = {self.width}, T = {self.length}, V = {self.vocabulary}, B = {self.batch}"
@@ -56,14 +54,14 @@ def text_problem(size: TextSize) -> Problem:
 def scripts_protocol(size: TextSize, rounds: int, goal: float) -> tuple[Row, ...]:
     """Accelerated sweeps to a certificate against the published number of gradient steps on the activities."""
     case = text_problem(size)
-    solvers = (Sweeps(TOLERANCE, accelerate=True), ActivityDescent(descent(PUBLISHED_RATE), size.steps))
+    solvers = (Sweeps(TOLERANCE, accelerate=True), gradient_descent(0.45, size.steps))
     inference = [jax.jit(solver) for solver in solvers]
     ours, published = alternate([lambda side=side: side(case) for side in inference], rounds)
     reached, left = (float(jnp.max(side.answer.residual)) for side in (ours, published))
     row = speed_up(
         ours,
         published,
-        name="transformer, inference: the script's protocol",
+        title="transformer, inference: the script's protocol",
         what=f"GELU transformer, cross-entropy, equilibrium to {TOLERANCE:.0e}, {size}, float32",
         against=f"{size.steps} gradient steps on the activities",
         goal=goal,

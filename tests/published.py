@@ -1,28 +1,15 @@
 """Records that are made, not measured, around the paper's published values: some settings fit, others do not."""
 
-from dataclasses import fields, replace
-
 import numpy as np
 
 from pcn_lib.data import figure1, figure4
-from pcn_lib.experiments import (
-    convolutional_networks,
-    nonlinear_networks,
-    published_mlp,
-    transformers,
-    width_depth_surfaces,
-)
+from pcn_lib.experiments import nonlinear_networks, published_mlp, width_depth_surfaces
 from pcn_lib.experiments.backpropagation_rates import Rated
-from pcn_lib.experiments.comparison import START
 from pcn_lib.experiments.kinked_equilibria import Below, Kinked
-from pcn_lib.experiments.large_images import LargeImages
-from pcn_lib.experiments.linear_cnn import ClosedForm
 from pcn_lib.experiments.paired_trainings import PAIRS, Curves
 from pcn_lib.experiments.published_curves import RATES
 from pcn_lib.experiments.trainings import Curves as Trainings
 from pcn_lib.results import provenance
-from tests.experiments import test_convolutional_networks as image_tests
-from tests.experiments import test_transformers as text_tests
 
 SCATTER = 0.004
 
@@ -77,48 +64,3 @@ def rated_record(fits: str) -> nonlinear_networks.Record:
     rated = Rated(cosine, cosine[..., 0] > -2)
     parts = (none, none, one[0], none, None, rated, "cifar10", kinked, below)
     return nonlinear_networks.Record(settings, made, *parts)
-
-
-def transformer_record() -> transformers.Record:
-    """Figure 4c: draws about the published values without the identity layer, 0.02 below with it; three trainings."""
-    settings = replace(
-        text_tests.SMALL, widths=(8, 64), wide=(16, 256), other_list=(8, 16, 64), blocks=12, length=32, samples=128,
-        draws=6, seeds=3, data_set="tinyshakespeare",
-    )  # fmt: skip
-    made = provenance(settings, seconds=1.0, data_set="a text made for a test", dtype="float32")
-    scatter = SCATTER * np.array([-1, -0.6, -0.2, 0.2, 0.6, 1])[:, None]
-    cosines = np.array([START["transformer"][width][0] for width in (8, 16, 64)])
-    start = text_tests.start_of(settings.all_widths, 1 - np.append(cosines, 0.995) - scatter)
-    other = text_tests.start_of(settings.other_list, 1 - cosines + 0.02 - scatter)
-    trained = _longer(text_tests.curves_of(settings.widths), draws=3)
-    curves = {curve.width: curve for curve in figure4("transformer")}
-    steps = np.arange(trained.energy.shape[-1])
-    rows = np.array([np.interp(steps, curves[width].steps, curves[width].cosine) for width in settings.widths])
-    trained = replace(trained, one_minus_cosine=1 - rows - SCATTER * np.array([-1, 0, 1])[:, None, None])
-    one = text_tests.curves_of((8,))
-    stopped = Trainings(*(getattr(one, field.name) for field in fields(Trainings)))
-    parts = (trained, start, other, np.ones((3, 2)), one, one, stopped, None)
-    return transformers.Record(settings, made, "tinyshakespeare", 5, *parts)
-
-
-def cnn_record() -> convolutional_networks.Record:
-    """Figure 4b: the script's count begins where the picture does, the equilibrium at 0.99; one training of each."""
-    settings = replace(image_tests.SMALL, large_draws=4)
-    made = provenance(settings, seconds=1.0, data_set="images made for a test", dtype="float32")
-    scatter = SCATTER * np.array([-1, -0.5, 0.5, 1])[:, None]
-    stopped, certified = (
-        image_tests.draws_of((np.array([[value, 0.98]]) + scatter).tolist(), [[1e-5, 1e-5]] * 4)
-        for value in (START["cnn"][2][0], 0.99)
-    )
-    trained, script = (_longer(image_tests.curves_of((gap,), 1), draws=1) for gap in (0.01, 1.0))
-    one = image_tests.curves_of((0.5, 0.5), 1)
-    large = LargeImages(224, certified, stopped, trained, script)
-    linear = ClosedForm(np.ones((4, 1)), np.ones(1), 1e-12, 1e-15)
-    parts = (one, one, np.ones((1, 2)), one, None, one, np.ones(2), large, linear)
-    return convolutional_networks.Record(settings, made, (8, 8, 1), *parts)
-
-
-def _longer(curves: Trainings, draws: int) -> Trainings:
-    """The first step of trainings, a hundred times and for several draws."""
-    first = {f.name: getattr(curves, f.name)[:, :, :1] for f in fields(curves)}
-    return type(curves)(**{name: a.repeat(draws, axis=0).repeat(100, axis=2) for name, a in first.items()})

@@ -1,76 +1,21 @@
 """The paper's published numbers beside ours: one row for each, of whatever figure it is; and those of Figure 1."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+import xarray as xr
 
 from pcn_lib.data.published import FIGURE1_ERROR, FIGURE1_TOP, Figure1
 from pcn_lib.experiments.width_depth_surfaces import Record as Surfaces
 from pcn_lib.experiments.width_depth_surfaces import Surface
 from pcn_lib.statistics import Agreement, agreement, stand_ins
+from pcn_lib.study.comparison import held
 
 #: Runs of which the published cosines of Figure 1 are the mean.
 FIGURE1_RUNS = 3
 #: Batches from which their covariance is estimated, at least.
 ENOUGH_BATCHES = 8
-#: Standard deviations within which a published number is reproduced.
-REPRODUCED = 2.5
-#: Draws from which there is a scatter to say so by: as many as the paper's own means have.
-ENOUGH_DRAWS = 3
-
-
-@dataclass(frozen=True)
-class Row:
-    """One published number and what we find.
-
-    Attributes:
-        figure: of the paper, such as ``Figure 1``.
-        network: which, in words.
-        step: weight updates t.
-        published: the number.
-        reading_error: half the width of the interval in which the reading may lie.
-        runs: of which the published number is the mean.
-        mean: of our draws.
-        scatter: standard deviation of one draw; NaN where there is a single one.
-        draws: how many.
-        deviation: (published - mean) over the standard deviation of that difference, reading error included.
-        at_least: whether the picture says no more than that the number is this or more.
-    """
-
-    figure: str
-    network: str
-    step: int
-    published: float
-    reading_error: float
-    runs: int
-    mean: float
-    scatter: float
-    draws: int
-    deviation: float
-    at_least: bool = False
-
-    @property
-    def reproduced(self) -> bool | None:
-        """Whether the number lies within :data:`REPRODUCED`; None where our draws are too few to say."""
-        if self.draws < ENOUGH_DRAWS or not math.isfinite(self.deviation):
-            return None
-        return abs(self.deviation) <= REPRODUCED
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """Settings that a published picture may have.
-
-    Attributes:
-        settings: in words.
-        agreement: of the published values with draws under them.
-    """
-
-    settings: str
-    agreement: Agreement
 
 
 @dataclass(frozen=True)
@@ -88,36 +33,6 @@ class Cells:
     published: np.ndarray
     draws: np.ndarray
     agreement: Agreement
-
-
-def row_of(
-    place: tuple[str, str, int],
-    published: float,
-    draws: Float[np.ndarray, " draws"],
-    *,
-    error: float,
-    runs: int = 1,
-    at_least: bool = False,
-) -> Row:
-    """A published number held against draws of the same experiment.
-
-        deviation = (published - mean) / (s^2 (1/runs + 1/n) + error^2/3)^1/2,    s the scatter of n draws
-
-    Args:
-        place: figure, network and step.
-        published: the number.
-        draws: ours.
-        error: half the width of the interval in which the reading may lie.
-        runs: of how many draws the published number is the mean.
-        at_least: the reading is the lower end of all that the picture can mean, and nothing above it deviates.
-    """
-    n, mean, published = len(draws), float(np.mean(draws)), float(published)
-    scatter = float(np.std(draws, ddof=1)) if n > 1 else math.nan
-    apart = published - mean
-    if at_least:
-        apart = max(apart, 0.0)
-    deviation = apart / math.sqrt(scatter**2 * (1 / runs + 1 / n) + error**2 / 3)
-    return Row(*place, published, error, runs, mean, scatter, n, deviation, at_least)
 
 
 def of_paper(records: Iterable[Surfaces | None]) -> Surface | None:
@@ -175,7 +90,7 @@ def trends(cells: Cells) -> tuple[float, float]:
     return float(by_width), float(by_depth)
 
 
-def figure1_rows(record: Surfaces, surface: Surface, paper: Figure1, pair: str, steps: tuple[int, ...]) -> list[Row]:
+def figure1_rows(record: Surfaces, surface: Surface, paper: Figure1, pair: str, steps: tuple[int, ...]) -> xr.Dataset:
     """Every published cosine of some steps beside ours, those of the top colour included."""
     settings, draws, found = record.settings, surface.draws(pair), []
     for (i, j, k), cosine in np.ndenumerate(paper.cosine):
@@ -185,8 +100,8 @@ def figure1_rows(record: Surfaces, surface: Surface, paper: Figure1, pair: str, 
         cell = draws[settings.depths.index(depth), settings.widths.index(width), :, settings.snapshots.index(t)]
         cell, top = cell[np.isfinite(cell)], bool(cosine >= FIGURE1_TOP)
         if len(cell):
-            place = ("Figure 1", f"L = {depth}, N = {width}", t)
+            place = ("1", f"L = {depth}, N = {width}", t)
             # The last colour stands for anything above: only what lies below it deviates.
             value = FIGURE1_TOP if top else float(cosine)
-            found.append(row_of(place, value, cell, error=FIGURE1_ERROR, runs=FIGURE1_RUNS, at_least=top))
-    return found
+            found.append(held(place, value, cell, error=FIGURE1_ERROR, runs=FIGURE1_RUNS, at_least=top))
+    return xr.concat(found, "number")

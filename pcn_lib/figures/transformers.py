@@ -36,11 +36,7 @@ def training(record: Record) -> Picture:
 def _published_curves() -> dict[int, Marks]:
     """The paper's own curves by width, from where they can be read."""
     return {
-        curve.width: (
-            np.array([0, *curve.steps]),
-            np.array([START["transformer"][curve.width][0], *curve.cosine]),
-        )
-        for curve in published.figure4("transformer")
+        curve.width: (curve.steps, curve.cosine) for curve in published.figure4("transformer") if len(curve.steps) > 1
     }
 
 

@@ -20,20 +20,24 @@ from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, widt
 from pcn_lib.study.table import Table, listed
 
 if TYPE_CHECKING:
+    from pcn_lib.study.comparison import held, hypotheses, verdicts
     from pcn_lib.study.measuring import PointFailed, grid
     from pcn_lib.study.records import keep, load, recorded, save
 
 #: Where the names are that need xarray.
-LABELLED = dict.fromkeys(("PointFailed", "grid"), "measuring") | dict.fromkeys(
-    ("keep", "load", "recorded", "save"), "records"
-)
+PLACES = {
+    "comparison": ("held", "hypotheses", "verdicts"),
+    "measuring": ("PointFailed", "grid"),
+    "records": ("keep", "load", "recorded", "save"),
+}
+LABELLED = {name: module for module, names in PLACES.items() for name in names}
 
 __all__ = [
     "Claim", "ClaimFailed", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
     "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose",
-    "close", "curves", "draw", "draw_by", "draw_theory", "fails_outside", "grid", "heat_map", "keep", "listed", "load",
-    "plot_seeds", "plot_theory", "provenance_of", "published", "rate", "recorded", "report", "save", "size_axis",
-    "slope", "styled", "width_colours",
+    "close", "curves", "draw", "draw_by", "draw_theory", "fails_outside", "grid", "heat_map", "held",
+    "hypotheses", "keep", "listed", "load", "plot_seeds", "plot_theory", "provenance_of", "published", "rate",
+    "recorded", "report", "save", "size_axis", "slope", "styled", "verdicts", "width_colours",
 ]  # fmt: skip
 
 

@@ -1,12 +1,12 @@
-"""The record of a run of the benchmarks; ``python -m benchmarks`` makes it, the book shows it."""
+"""One comparison, and a run of them as a labelled record."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import xarray as xr
 
 from pcn_lib.results import Provenance
-
-#: Where the book's record lies inside the project, without suffix.
-RECORDED = Path("results") / "recorded" / "benchmarks"
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Row:
     A speed-up is baseline over ours and should be large; a cost is ours over baseline and should be small.
 
     Attributes:
-        name: a few words, for the picture.
+        title: a few words, for the picture.
         what: what ours does, with its sizes.
         against: what the baseline does.
         unit: of both sides: ms, s or MB.
@@ -32,7 +32,7 @@ class Row:
         ValueError: a side that is not positive.
     """
 
-    name: str
+    title: str
     what: str
     against: str
     unit: str
@@ -50,18 +50,6 @@ class Row:
                 f"{self.ours} and {self.baseline} {self.unit} given for {self.what!r}; a ratio needs positive sides: "
                 "measure both again"
             )
-
-    @property
-    def ratio(self) -> float:
-        """The speed-up, or the cost."""
-        return self.ours / self.baseline if self.cost else self.baseline / self.ours
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is reached; None where there is none."""
-        if self.goal is None:
-            return None
-        return self.ratio <= self.goal if self.cost else self.ratio >= self.goal
 
 
 @dataclass(frozen=True)
@@ -83,10 +71,14 @@ class Machine:
         return f"{self.processor}, {self.cores} cores, {quiet} (load {self.load:.1f} at the start)"
 
 
-@dataclass(frozen=True)
-class Record:
-    """One run of the benchmarks: every row from one process and its children, on one machine."""
+def labelled(rows: Sequence[Row], machine: Machine, provenance: Provenance) -> xr.Dataset:
+    """One run of the benchmarks, every row from one process and its children: axis ``row``, a variable for each field.
 
-    machine: Machine
-    provenance: Provenance
-    rows: tuple[Row, ...]
+    What a row does not have is NaN.
+    """
+    columns = {field.name: [getattr(row, field.name) for row in rows] for field in fields(Row)}
+    arrays = {
+        name: np.array([np.nan if value is None else value for value in values]) for name, values in columns.items()
+    }
+    made = xr.Dataset({name: ("row", values) for name, values in arrays.items()})
+    return made.assign_attrs(machine=str(machine), provenance=provenance.as_json())
