@@ -45,7 +45,8 @@ LABELLED = {name: module for module, names in PLACES.items() for name in names}
 __all__ = [
     "Claim", "ClaimFailed", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
     "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose", "close",
-    "cpu_seconds", "curves", "draw", "draw_by", "draw_rate", "draw_theory", "draw_trainings", "fails_outside", "grid", "heat_map", "held",
+    "cpu_seconds", "curves", "draw", "draw_by", "draw_rate", "draw_theory", "draw_trainings",
+    "fails_outside", "grid", "heat_map", "held",
     "held_curves", "hypotheses", "keep", "listed", "load", "plot_seeds", "plot_theory", "provenance_of",
     "published", "rate", "recorded", "report", "save", "size_axis", "slope", "styled", "verdicts", "width_colours",
 ]  # fmt: skip
