@@ -27,6 +27,7 @@ from pcn_lib.study.report import ClaimFailed, Report, report
 from pcn_lib.study.sizes import SettingsError, Sizes, choose
 from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.study.table import Table, listed
+from pcn_lib.study.timing import cpu_seconds
 
 if TYPE_CHECKING:
     from pcn_lib.study.comparison import held, held_curves, hypotheses, verdicts
@@ -43,8 +44,9 @@ LABELLED = {name: module for module, names in PLACES.items() for name in names}
 
 __all__ = [
     "Claim", "ClaimFailed", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
-    "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose", "close", "curves",
-    "draw", "draw_by", "draw_rate", "draw_theory", "draw_trainings", "fails_outside", "grid", "heat_map", "held",
+    "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose", "close",
+    "cpu_seconds", "curves", "draw", "draw_by", "draw_rate", "draw_theory", "draw_trainings",
+    "fails_outside", "grid", "heat_map", "held",
     "held_curves", "hypotheses", "keep", "listed", "load", "plot_seeds", "plot_theory", "provenance_of",
     "published", "rate", "recorded", "report", "save", "size_axis", "slope", "styled", "verdicts", "width_colours",
 ]  # fmt: skip
