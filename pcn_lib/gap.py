@@ -1,6 +1,5 @@
 """How far predictive coding's gradient is from backpropagation's before training, from theory alone."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -74,20 +73,6 @@ def predict(width: int, depth: int, *, alignment: float, gamma_0: float = 1.0) -
     return Prediction(
         _gap_of(s, np.sqrt(ds.sum() / dloss.sum()) / (2 * s)), _one_minus_cosine(np.sqrt(ds / dloss) / (2 * s))
     )
-
-
-def joint_limit(ratio: Float[np.ndarray, "*ratios"] | float, *, alignment: float, gamma_0: float = 1.0) -> Gap:
-    """The gap conjectured as N and L grow together at L/N = ratio: predict's limit as L grows.
-
-        s - 1 = (e - 1) ratio / gamma_0^2,      tan = (e / (3 q))^1/2 ratio / (gamma_0 s)
-
-    Args:
-        ratio: L/N.
-        alignment: q, as in :func:`predict`.
-        gamma_0: output scale.
-    """
-    s = 1 + (math.e - 1) * np.asarray(ratio, dtype=float) / gamma_0**2
-    return _gap_of(s, math.sqrt(math.e / (3 * alignment)) * ratio / (gamma_0 * s))
 
 
 def _squared_sums(depth: int) -> Iterable[float]:
