@@ -1,47 +1,32 @@
-"""What records of the first form say of the paper's published numbers; it goes with the last of them."""
+"""What the convolutional networks' record, of the first form, says of the paper's published numbers; goes with it."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
-from pcn_lib.data import figure1
-from pcn_lib.experiments import width_depth_surfaces as surfaces
-from pcn_lib.experiments.published_figures import figure1_rows
-from pcn_lib.experiments.published_surfaces import FITS, FITS_FROM, answer, fits
+from pcn_lib.data import figure4
+from pcn_lib.experiments.convolutional_networks import Record
+from pcn_lib.experiments.trainings import Curves
 from pcn_lib.results import Provenance, ResultError, load
 from pcn_lib.results.recorded import FOLDER
-from pcn_lib.study.comparison import START, TRAINING, hypotheses
-
-Tables = tuple[xr.Dataset, xr.Dataset, Provenance]
+from pcn_lib.study.comparison import held_curves
 
 
-def tables(root: Path) -> Iterator[Tables]:
-    """Numbers, hypotheses and provenance of each record that is there."""
-    if (record := _load(root, surfaces.Record, "width_depth_surfaces")) and (found := answer([record], figure1())):
-        numbers = figure1_rows(record, found.surface, found.paper, FITS, found.paper.steps)
-        known = {"squared error, equilibrium, the authors' images": found.start().agreement}
-        pairs = {RATES[pair]: cells.agreement for pair, cells in fits(found).items()}
-        trained = dict(figure="1", stage=TRAINING, compared=f"N ≥ {FITS_FROM}, below the top colour")
-        settings = [
-            hypotheses(known, figure="1", stage=START, compared="below the top colour"),
-            hypotheses(pairs, **trained),
-        ]
-        yield numbers, xr.concat(settings, "hypothesis"), record.provenance
-
-
-RATES = {
-    "equal": "PC and BP at η / √(N L)",
-    "BP faster": "PC at η / √(N L), BP at η / √N",
-    "both faster": "PC and BP at η / √N",
-    "PC faster": "PC at η / √N, BP at η / √(N L)",
-}
-
-
-def _load(root: Path, cls: type, stem: str) -> Any:
-    """A record, or None where there is none of this version."""
+def tables(root: Path) -> Iterator[tuple[xr.Dataset, None, Provenance]]:
+    """Numbers and provenance of the record, if it is there and its images have the published size."""
     try:
-        return load(cls, root / FOLDER / stem)
+        record = load(Record, root / FOLDER / "convolutional_networks")
     except (FileNotFoundError, ResultError):
-        return None
+        return
+    if record.large.published:
+        widths = record.settings.large_widths, record.settings.large_trained
+        first, later = (0,), range(1, record.settings.large_steps)
+        parts = [_held(record.large.stopped, widths[0], first), _held(record.large.script, widths[1], later)]
+        yield xr.concat(parts, "number"), None, record.provenance
+
+
+def _held(curves: Curves, widths: tuple[int, ...], steps) -> xr.Dataset:
+    """By the script's protocol, as the picture was made."""
+    cosines = xr.DataArray(1 - curves.one_minus_cosine, dims=("seed", "width", "step"), coords={"width": list(widths)})
+    return held_curves("4b", figure4("cnn"), cosines, steps, network="{} channels")

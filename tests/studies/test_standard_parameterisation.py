@@ -1,4 +1,4 @@
-"""The standard parameterisation: the expected kernel is a mean over draws, and rates are matched where there is signal."""
+"""The standard parameterisation: the expected kernel is a mean over draws; rates are matched where there is signal."""
 
 import numpy as np
 import pytest
