@@ -5,12 +5,13 @@ each setting that a picture may have been made with), and the page of published 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from pcn_lib.data.published import Curve
 from pcn_lib.statistics import Agreement
 
 #: The stages of training that a figure's numbers are told apart by.
@@ -60,6 +61,28 @@ def held(
         mean=mean, scatter=scatter, draws=n, deviation=deviation, at_least=at_least,
     )  # fmt: skip
     return xr.Dataset({name: ("number", [value]) for name, value in row.items()})
+
+
+def held_curves(
+    figure: str, curves: Iterable[Curve], cosines: xr.DataArray, steps: Collection[int], *, network: str = "N = {}"
+) -> xr.Dataset:
+    """The points of published curves held against draws, at the widths and steps that were measured.
+
+    Args:
+        figure: such as ``4a``.
+        curves: of the figure; :func:`pcn_lib.data.figure4`.
+        cosines: ours, with the axes ``width``, ``step`` (counted from 0) and ``seed``.
+        steps: which are held.
+        network: a curve's network in words, of its width.
+    """
+    rows = [
+        held((figure, network.format(curve.width), int(t)), float(value), ours.isel(step=int(t)), error=float(error))
+        for curve in curves if curve.width in cosines.width
+        for ours in [cosines.sel(width=curve.width)]
+        for t, value, error in zip(curve.steps, curve.cosine, curve.error, strict=True)
+        if t in steps and t < ours.sizes["step"]
+    ]  # fmt: skip
+    return xr.concat(rows, "number") if rows else xr.Dataset()
 
 
 def hypotheses(found: Mapping[str, Agreement], *, figure: str, stage: str, compared: str) -> xr.Dataset:

@@ -58,7 +58,9 @@ def test_in_sp_the_variance_of_the_draw_decides_whether_sweeps_contract(names):
     assert uniform["metric"] == pytest.approx((1 - 3.0**-3) / 2, rel=0.4) and uniform["metric"] < 1
     for found in (textbook, uniform):
         np.testing.assert_allclose(found["contraction"], found["metric"], rtol=1e-3)
-        np.testing.assert_allclose(found["distance"], np.asarray(found["metric"]) ** np.arange(12), rtol=1e-3, atol=1e-12)
+        np.testing.assert_allclose(
+            found["distance"], np.asarray(found["metric"]) ** np.arange(12), rtol=1e-3, atol=1e-12
+        )
         assert found["first_sweep"] < 1e-14
 
 
