@@ -84,7 +84,12 @@ def kept_with_the_book(book: Project, stem: str) -> list[Provenance]:
     """How the recorded results that a chapter may draw came about: its own, and those of a published figure."""
     folder = book.root / FOLDER
     made = [load_provenance(folder / name) for name in (stem,) if (folder / f"{name}.json").is_file()]
-    return made + [provenance_of(load(path)) for path in [folder / f"{stem}.nc"] if path.is_file()]
+    if (path := folder / f"{stem}.nc").is_file():
+        record = load(path)
+        # Tables of one record may come from several runs.
+        tables = [record, *(node for node in getattr(record, "subtree", ()) if "provenance" in node.attrs)]
+        made += map(provenance_of, tables)
+    return made
 
 
 #: Chapters that hold a recorded run against the paper and measure nothing themselves.
