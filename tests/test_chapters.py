@@ -17,6 +17,7 @@ def test_a_chapter_is_committed_in_form(chapter: Chapter):
     assert violations(chapter.path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_runs_at_smoke_size_and_what_it_claims_holds(chapter: Chapter, smoke_runs: Project):
     run = run_of(smoke_runs, chapter, "smoke")
