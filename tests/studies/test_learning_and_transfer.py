@@ -78,7 +78,7 @@ def test_the_best_rate_is_the_parabolas_minimum_and_what_was_not_measured_has_no
 
 
 def test_a_rate_taken_over_costs_what_the_last_size_loses_by_it(names):
-    losses = tried(2.0, 8.0, exponents=(0, 1, 2, 3))
+    losses = tried(2.0, 8.0, exponents=(0, 1, 2, 3, 4)) * xr.DataArray([1.0, 3.0], dims="width")
     assert float(names["transfer_cost"](losses, "width")) == pytest.approx(np.exp(2.0**2))
 
 
