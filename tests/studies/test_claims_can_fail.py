@@ -116,6 +116,6 @@ def test_no_claim_survives_numbers_that_were_not_measured(study):
         touched = set()
         for wrong in WRONG.values():
             found = claims(changed(record, wrong, {place})) or {}
-            touched |= {name for name, claim in found.items() if claim != usual[name]}
+            touched |= {name for name, claim in found.items() if claim != usual.get(name)}
         found = claims(changed(record, missing, {place})) or {}
         assert [name for name in touched if name in found and found[name].as_expected] == [], place
