@@ -19,7 +19,9 @@ from jaxtyping import Array, Float
 
 from pcn_lib.gains import name_of, no_gain, usual_gain
 from pcn_lib.numerics import Activation, identity
-from pcn_lib.scales import Power, RoleScales, Scales
+from pcn_lib.scales import Power as Power
+from pcn_lib.scales import RoleScales as RoleScales
+from pcn_lib.scales import Scales as Scales
 from pcn_lib.tables import aligned
 
 

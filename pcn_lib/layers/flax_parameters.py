@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import jax
 from flax import nnx
@@ -43,8 +44,9 @@ def parameters(module: nnx.Module, fan_in: int | None = None) -> list[Parameter]
     found = []
     for path, leaf in jax.tree.leaves_with_path(module):
         # The last key leads from Flax's variable to its array.
-        *above, last = (getattr(key, "name", getattr(key, "idx", None)) for key in path[:-1])
-        owner = reduce(lambda part, key: part[key] if isinstance(key, int) else getattr(part, key), above, module)
+        keys: list[Any] = [getattr(key, "name", getattr(key, "idx", None)) for key in path[:-1]]
+        *above, last = keys
+        owner = reduce(_part, above, module)
         name = "/".join(map(str, (*above, last)))
         if not _is_kernel(last, leaf):
             beside = [key for key, other in vars(owner).items() if _is_kernel(key, other)] if last == "bias" else []
@@ -60,6 +62,10 @@ def parameters(module: nnx.Module, fan_in: int | None = None) -> list[Parameter]
             )
         found.append(Parameter(name, fan, is_kernel=True))
     return found
+
+
+def _part(whole: Any, key: str | int) -> Any:
+    return whole[key] if isinstance(key, int) else getattr(whole, key)
 
 
 def _is_kernel(name: str, leaf: object) -> bool:

@@ -112,7 +112,7 @@ def draw_wrapped(
         ValueError: a module without a kernel, or with one whose axes are not known.
     """
     found = parameters(module, fan_in) if isinstance(module, nnx.Module) else []
-    fans = [parameter.fan_in for parameter in found if parameter.is_kernel]
+    fans = [parameter.fan_in for parameter in found if parameter.is_kernel and parameter.fan_in]
     if not fans:
         raise ValueError(
             f"{type(module).__name__} given, which has no kernel to draw; a parameterisation needs one: "
@@ -126,11 +126,12 @@ def draw_wrapped(
     scales, vector = kernel_scales(max(fans)), parameterisation.vector_scales(role, width, depth)
 
     def scales_of(parameter: Parameter) -> Scales:
-        if parameter.is_kernel:
-            return replace(kernel_scales(parameter.fan_in), multiplier=scales.multiplier)
         if parameter.fan_in is None:
             return replace(vector, multiplier=1.0)
-        return vector.written_with(kernel_scales(parameter.fan_in).multiplier)
+        own = kernel_scales(parameter.fan_in)
+        return (
+            replace(own, multiplier=scales.multiplier) if parameter.is_kernel else vector.written_with(own.multiplier)
+        )
 
     each = tuple(map(scales_of, found))
     leaves, structure = jax.tree.flatten(module)

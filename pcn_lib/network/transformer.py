@@ -122,9 +122,11 @@ def sharpness(network: Network, x: Int[Array, "batch length"]) -> Float[Array, "
     """
     embedded, stacked, *_ = feedforward(network, x).activities
     below = jnp.concatenate([embedded[:, None], stacked[:, :-1]], axis=1)
-    blocks = network.blocks[1].layers
+    stack = network.blocks[1]
+    if not isinstance(stack, Stack):
+        raise ValueError("a network without a stack of blocks given; sharpness needs one made by Transformer(...).init")
 
     def of_sample(h: Array) -> Array:
-        return jax.vmap(lambda block, h: block.attention.sharpness(block.first_norm(h)))(blocks, h)
+        return jax.vmap(lambda block, h: block.attention.sharpness(block.first_norm(h)))(stack.layers, h)
 
     return jnp.mean(jax.vmap(of_sample)(below))
