@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pcn_lib.energy import Problem
+from pcn_lib.energy import Problem, loss
 from pcn_lib.network import MLP, Network, Stack, feedforward, predictions, zero_errors
 from pcn_lib.numerics import tree_subtract
 from pcn_lib.parameterisation import mupc_skips, sp
@@ -172,6 +172,7 @@ def test_parameters_go_from_network_to_network_of_one_parameterisation():
 def test_networks_stacked_for_vmap_keep_the_shapes_of_one():
     keys = jax.random.split(jax.random.key(0), 2)
     many = jax.vmap(lambda key: MLP(7, 8, 4, 3).init(key, mupc_skips(), "float64"))(keys)
-    outputs = jax.vmap(lambda network: feedforward(network, X).output)(many)
+    problem = Problem(many, X, jnp.ones((4, 3)))
+    losses = jax.vmap(loss, in_axes=(Problem(0, None, None),))(problem)
     one = jax.tree.map(lambda leaf: leaf[1], many)
-    np.testing.assert_allclose(outputs[1], feedforward(one, X).output, rtol=1e-12)
+    np.testing.assert_allclose(losses[1], loss(replace(problem, network=one)), rtol=1e-12)
