@@ -63,7 +63,7 @@ class Problem:
         output_precision: lambda, the weight of the loss in the energy.
 
     Raises:
-        ValueError: x and y of different batch, x of another network, or lambda not positive.
+        ValueError: no samples, x and y of different batch, x of another network, or lambda not positive.
     """
 
     network: Network
@@ -86,6 +86,8 @@ class Problem:
                 f"{self.x.shape[0]} inputs and {self.y.shape[0]} targets given; each input needs one target: "
                 "pass x and y of the same batch"
             )
+        if self.x.shape[0] == 0:
+            raise ValueError(f"x of shape {self.x.shape} given, a batch of no samples; pass one sample at least")
 
 
 def one_unit_problem(*, weights: Sequence[int | float], x: int | float, y: int | float) -> Problem:

@@ -81,8 +81,14 @@ def tree_dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
 
 
 def tree_norm(tree: PyTree) -> Float[Array, ""]:
-    """Euclidean norm over every entry of a pytree."""
-    return jnp.sqrt(tree_dot(tree, tree))
+    """Euclidean norm over every entry of a pytree; right where the squares of entries overflow or vanish, too."""
+    largest = jax.tree.reduce(jnp.maximum, jax.tree.map(lambda u: jnp.max(jnp.abs(u), initial=0), tree))
+    # Entries are brought near 1 by a power of two, which rounds nothing.
+    kind = jnp.finfo(largest.dtype)
+    power = jax.lax.reduce_precision(jax.lax.stop_gradient(largest), kind.nexp, 0)
+    unit = jnp.clip(power, float(kind.tiny), 1 / float(kind.tiny))
+    near_one = jax.tree.map(lambda u: u * (1 / unit), tree)
+    return unit * jnp.sqrt(tree_dot(near_one, near_one))
 
 
 def tree_subtract(a: PyTree, b: PyTree) -> PyTree:
