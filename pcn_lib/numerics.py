@@ -74,6 +74,36 @@ def check_dtype(dtype) -> jnp.dtype:
     return dtype
 
 
+def check_key(key: Array) -> None:
+    """Refuse what is no random key, such as a bare seed.
+
+    Raises:
+        ValueError: anything but an array of keys.
+    """
+    if not isinstance(key, jax.Array):
+        raise ValueError(f"key = {key!r} given; a random key is needed: pass jax.random.key(0), or with another seed")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse seeds that JAX or NumPy do not draw from.
+
+    Raises:
+        ValueError: below 0, or more than 32 bits hold.
+    """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed = {seed} given; draws need one of 32 bits: choose 0 <= seed < 2**32")
+
+
+def check_rate(rate: float | Array) -> None:
+    """Refuse learning rates that climb; those inside ``jit`` are not looked at.
+
+    Raises:
+        ValueError: negative, or NaN.
+    """
+    if isinstance(rate, int | float) and not rate >= 0:
+        raise ValueError(f"rate = {rate} given; descent needs one that is not negative: choose rate > 0")
+
+
 def tree_dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
     """Inner product of two pytrees of one structure, summed over every entry."""
     products = jax.tree.map(lambda u, v: jnp.sum(u * v), a, b)

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from pcn_lib.energy import Problem, sample_energy
 from pcn_lib.inference.equilibrium import Equilibrium, criterion, relative_residual
 from pcn_lib.network import feedforward
-from pcn_lib.numerics import tree_norm, tree_subtract
+from pcn_lib.numerics import check_rate, tree_norm, tree_subtract
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,11 @@ def gradient_descent(rate: float, steps: int | Array) -> ActivityDescent:
     Args:
         rate: beta.
         steps: how many.
+
+    Raises:
+        ValueError: a negative rate.
     """
+    check_rate(rate)
     return ActivityDescent(_sgd(rate), steps)
 
 

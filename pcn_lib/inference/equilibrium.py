@@ -146,3 +146,14 @@ class Solver(Protocol):
     """Takes a problem to an equilibrium: hashable, and callable inside ``jit``."""
 
     def __call__(self, problem: Problem) -> Equilibrium: ...
+
+
+def check_solver(solver: Solver) -> None:
+    """Refuse what cannot solve: nothing, a name, or a solver's class without its brackets.
+
+    Raises:
+        ValueError: not a solver.
+    """
+    if isinstance(solver, type) or not callable(solver):
+        given = solver.__name__ if isinstance(solver, type) else repr(solver)
+        raise ValueError(f"solver = {given} given; a solver is needed: pass SweepsThenNewton(), or another with ()")

@@ -8,9 +8,10 @@ from jaxtyping import Array, Float, Int
 
 from pcn_lib.layers import BlockShape, NormalisedReadout, draw_block, draw_dense, draw_embedding, draw_layer_norm
 from pcn_lib.layers.attention import Unchanged
+from pcn_lib.network.checks import check_draw, check_sizes
 from pcn_lib.network.network import Network, feedforward
 from pcn_lib.network.stack import Stack
-from pcn_lib.numerics import Activation, check_dtype
+from pcn_lib.numerics import Activation
 from pcn_lib.parameterisation import Parameterisation, Role
 
 
@@ -52,10 +53,7 @@ class Transformer:
     identity_layer: bool = False
 
     def __post_init__(self):
-        for name in ("vocabulary", "length", "width", "heads", "blocks"):
-            if not getattr(self, name) >= 1:
-                given = getattr(self, name)
-                raise ValueError(f"{name} = {given} given; a transformer needs at least 1: choose {name} >= 1")
+        check_sizes(self, "vocabulary", "length", "width", "heads", "blocks")
         if self.width % self.heads:
             raise ValueError(
                 f"width = {self.width} and heads = {self.heads} given; every head reads the same number of units: "
@@ -81,9 +79,9 @@ class Transformer:
             dtype: float32 or float64.
 
         Raises:
-            ValueError: float64 asked for while JAX has it switched off.
+            ValueError: as :func:`~pcn_lib.network.checks.check_draw` says.
         """
-        dtype = check_dtype(dtype)
+        dtype = check_draw(key, parameterisation, dtype)
         first, middle, last = jax.random.split(key, 3)
         shape = BlockShape(self.width, self.heads, self.blocks, self.activation, self.layer_norm, self.softmax)
         sizes = (self.vocabulary, self.length, self.width)
