@@ -52,7 +52,7 @@ class ActivityDescent:
         z, _ = jax.lax.fori_loop(0, self.steps, step, (start, self.optimiser.init(start)))
         (value, errors), gradient = jax.value_and_grad(energy, has_aux=True)(z)
         residual = relative_residual(tree_norm(gradient), scale, errors)
-        passed = criterion(residual, self.tolerance, value, jnp.zeros_like(value), stationary=False)
+        passed = criterion(residual, self.tolerance, value, errors, stationary=False)
         return Equilibrium(z, errors, value, residual, jnp.array(self.steps), passed)
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from pcn_lib.energy import Problem
 from pcn_lib.network import Activities, feedforward
-from pcn_lib.numerics import tree_norm, tree_subtract
+from pcn_lib.numerics import tree_dot, tree_norm, tree_subtract
 
 
 class NotAtEquilibrium(RuntimeError):
@@ -90,7 +90,7 @@ class Equilibrium:
 
 #: How far ||e|| may fall below ||dF/dz|| on the feedforward pass before residuals are relative to ||e||.
 FALL = 1e3
-#: The share of what inference gained that the rounding of E may hide, where E alone says that nothing can be gained.
+#: The share of 1/2 ||e||^2 that the rounding of E may hide, where E alone says that nothing can be gained.
 HIDDEN = 1e-2
 
 
@@ -108,22 +108,23 @@ def relative_residual(norm: Array, feedforward: Array, errors: Activities) -> Ar
 
 
 def criterion(
-    residual: Array, tolerance: float | Array, energy: Array, gained: Array, stationary: Array | bool
+    residual: Array, tolerance: float | Array, energy: Array, errors: Activities, stationary: Array | bool
 ) -> Array:
     """The :class:`Criterion` of one sample; NONE where its numbers mean nothing.
 
     An energy that overflowed, or vanished although dF/dz did not, is no energy of an equilibrium.  ``STATIONARY``
-    rests on E alone, which says nothing where its rounding hides what there was to gain.
+    rests on E alone, which says nothing about errors whose share of it is within its rounding.
 
     Args:
         residual: as :func:`relative_residual` gives it.
         tolerance: that it must not exceed.
         energy: E where the solver stopped.
-        gained: by how much E lies below its value on the feedforward pass.
+        errors: e there.
         stationary: whether nothing moved any more.
     """
     rounding = 8 * jnp.finfo(energy.dtype).eps * jnp.abs(energy)
-    kinked = jnp.where(stationary & (rounding < HIDDEN * gained), Criterion.STATIONARY, Criterion.NONE)
+    seen = rounding < HIDDEN * tree_dot(errors, errors) / 2
+    kinked = jnp.where(stationary & seen, Criterion.STATIONARY, Criterion.NONE)
     held = jnp.where(residual <= tolerance, Criterion.GRADIENT, kinked)
     return jnp.where(_in_range(energy) | (residual == 0) & (energy == 0), held, Criterion.NONE)
 

@@ -106,7 +106,7 @@ def solve_samples(
         sample = Sample(problem, x, y)
         start = sample.at(zero)
         point, residual, steps, stationary = solve(sample, start, sample.scale(start))
-        passed = criterion(residual, tolerance, point.energy, start.energy - point.energy, stationary)
+        passed = criterion(residual, tolerance, point.energy, point.errors, stationary)
         return Equilibrium(point.activities, point.errors, point.energy, residual, steps, passed)
 
     return jax.vmap(one)(problem.x, problem.y, zero_errors(problem.network, problem.x))

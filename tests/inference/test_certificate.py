@@ -187,7 +187,7 @@ SIZES = st.builds(
 
 
 @pytest.mark.slow
-@hypothesis.settings(max_examples=60, **SETTINGS)
+@hypothesis.settings(max_examples=40, **SETTINGS)
 @hypothesis.given(case=SIZES, solver=st.sampled_from([SweepsThenNewton, NewtonCG, Sweeps]), powers=POWERS)
 def test_whatever_is_called_converged_is_a_minimum_at_every_size_and_by_every_solver(case, solver, powers):
     assert_honest_at(case, solver, powers)
@@ -215,8 +215,17 @@ def test_a_training_that_diverged_is_not_called_converged():
 
 
 @pytest.mark.parametrize("targets", [1e7, 1e10, 1e25])
-def test_targets_whose_energy_hides_what_inference_could_gain_are_not_called_stationary(targets):
+def test_targets_whose_energy_hides_the_errors_are_not_called_stationary(targets):
     assert not np.any(equilibrate(scaled(TANH, 1, targets, 1), SOLVER).criterion)
+
+
+def test_where_activations_saturate_dfdz_is_small_beside_the_errors_and_not_only_beside_the_feedforward_pass():
+    problem = scaled(replace(TANH, dtype="float64"), 1, 1e6, 1)
+    answer = equilibrate(problem, SOLVER).require()
+    for i in range(2):
+        sample, errors = written(problem, i), np.stack(by_layer(answer.errors))[:, i].astype(WIDE)
+        assert np.linalg.norm(errors) < 1e-4 * sample.in_activities(0 * errors)
+        assert sample.in_activities(errors) <= 1.1e-2 * np.linalg.norm(errors)
 
 
 def test_a_sample_without_a_pull_on_its_activities_is_at_equilibrium_and_a_saturated_one_is_not():
