@@ -15,7 +15,6 @@ from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from pcn_lib.book import published_first_form
 from pcn_lib.book.project import BookError
 from pcn_lib.book.tables import plain, table
 from pcn_lib.results import Provenance
@@ -93,7 +92,7 @@ def parts(root: Path, figure: str) -> tuple[Part, ...]:
     """
     if figure not in FIGURES:
         raise BookError(f"Figure '{figure}' given; numbers are published of {', '.join(FIGURES)}: name one of these.")
-    held = [*_kept(root), *published_first_form.tables(root)]
+    held = list(_kept(root))
     return tuple(_part(held, figure, stage) for stage in (START, TRAINING))
 
 
