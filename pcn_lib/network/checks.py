@@ -8,6 +8,16 @@ from pcn_lib.numerics import check_dtype, check_key
 from pcn_lib.parameterisation import Parameterisation
 
 
+def check_whole(name: str, value: object) -> None:
+    """Refuse a size that is not a whole number.
+
+    Raises:
+        ValueError: a fraction, a text, or True or False.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"{name} = {value!r} given; a whole number is needed: write one, such as {name} = 8")
+
+
 def check_sizes(builder: object, *names: str) -> None:
     """Refuse sizes that are not whole numbers of at least 1, and an activation that is not a function.
 
@@ -16,8 +26,7 @@ def check_sizes(builder: object, *names: str) -> None:
     """
     for name in names:
         value = getattr(builder, name)
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise ValueError(f"{name} = {value!r} given; a whole number is needed: write one, such as {name} = 8")
+        check_whole(name, value)
         if not value >= 1:
             raise ValueError(f"{name} = {value} given; a network needs at least 1: choose {name} >= 1")
     activation = builder.activation  # type: ignore[attr-defined]

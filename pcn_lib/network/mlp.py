@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from pcn_lib.layers import Layer, Normalised, RMSNorm, draw_dense, draw_norm
-from pcn_lib.network.checks import check_draw, check_sizes
+from pcn_lib.network.checks import check_draw, check_sizes, check_whole
 from pcn_lib.network.network import Network
 from pcn_lib.network.stack import Stack
 from pcn_lib.numerics import Activation, identity
@@ -43,7 +43,8 @@ class MLP:
     norm: type[RMSNorm] | None = None
 
     def __post_init__(self):
-        check_sizes(self, "inputs", "width", "outputs", "depth")
+        check_sizes(self, "inputs", "width", "outputs")
+        check_whole("depth", self.depth)
         if not self.depth >= 2:
             raise ValueError(
                 f"depth = {self.depth} given; inference needs a hidden layer: choose depth >= 2 weight layers"
