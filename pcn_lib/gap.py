@@ -1,6 +1,5 @@
 """How far predictive coding's gradient is from backpropagation's before training, from theory alone."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from jaxtyping import Array, Float
 
 from pcn_lib.energy import Problem, loss
 from pcn_lib.network import feedforward
-from pcn_lib.rescaling import sample_rescalings
+from pcn_lib.rescaling import sample_grams
 
 
 @dataclass(frozen=True)
@@ -76,20 +75,6 @@ def predict(width: int, depth: int, *, alignment: float, gamma_0: float = 1.0) -
     )
 
 
-def joint_limit(ratio: Float[np.ndarray, "*ratios"] | float, *, alignment: float, gamma_0: float = 1.0) -> Gap:
-    """The gap conjectured as N and L grow together at L/N = ratio: predict's limit as L grows.
-
-        s - 1 = (e - 1) ratio / gamma_0^2,      tan = (e / (3 q))^1/2 ratio / (gamma_0 s)
-
-    Args:
-        ratio: L/N.
-        alignment: q, as in :func:`predict`.
-        gamma_0: output scale.
-    """
-    s = 1 + (math.e - 1) * np.asarray(ratio, dtype=float) / gamma_0**2
-    return _gap_of(s, math.sqrt(math.e / (3 * alignment)) * ratio / (gamma_0 * s))
-
-
 def _squared_sums(depth: int) -> Iterable[float]:
     """g_n = || sum_{k<n} H_k u ||^2 / ||u||^2 for n = 1..L-1, H_k a product of k random layers and its transpose."""
     growth = 1 + 1 / depth
@@ -116,7 +101,7 @@ def _one_minus_cosine(tan):
 
 @jax.jit
 def first_order_gap(problem: Problem) -> Float[Array, ""]:
-    """1 - F* / Loss to first order in L / N:  (1/2B) sum_i g_i^T M_i g_i / Loss,  g = grad_u ell(f(x), y).
+    """1 - F* / (lambda Loss) to first order in L / N:  lambda (1/2B) sum_i g_i^T M_i g_i / Loss,  g = grad_u ell(f, y).
 
     M is evaluated on the feedforward pass.  For deep linear networks it bounds the gap from above.
 
@@ -124,5 +109,5 @@ def first_order_gap(problem: Problem) -> Float[Array, ""]:
     """
     outputs = feedforward(problem.network, problem.x).output
     g = jax.vmap(jax.grad(problem.loss))(outputs, problem.y)
-    M = sample_rescalings(problem) - jnp.eye(g.shape[-1], dtype=g.dtype)[None]
-    return jnp.mean(jnp.einsum("bi,bij,bj->b", g, M, g)) / 2 / loss(problem)
+    gMg = jnp.einsum("bi,bij,bj->b", g, sample_grams(problem), g)
+    return problem.output_precision * jnp.mean(gMg) / 2 / loss(problem)

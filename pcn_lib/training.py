@@ -193,11 +193,11 @@ def shuffled_batches(key: Array, samples: int, batch: int, steps: int) -> Int[Ar
 @partial(jax.jit, static_argnames="solver")
 def at_start(problem: Problem, solver: Solver) -> History:
     """What :func:`train` measures before its first update, at the cost of one equilibrium; no [steps] axis."""
-    return _measured(problem, problem, solver)[0]
+    return measured(problem, problem, solver)[0]
 
 
-def _measured(pc: Problem, bp: Problem, solver: Solver, probe: Probe | None = None) -> tuple[History, Network, Network]:
-    """Both networks before an update, and the gradient of each."""
+def measured(pc: Problem, bp: Problem, solver: Solver, probe: Probe | None = None) -> tuple[History, Network, Network]:
+    """Both networks before an update, with no [steps] axis, and the gradient of each; for use inside ``jit``."""
     equilibrium = solver(pc)
     pc_grad = pc_gradient(pc, equilibrium)
     bp_loss, bp_grad = loss_and_bp_gradient(bp)
@@ -226,8 +226,8 @@ def _train(problem: Problem, optimiser: Optimiser, schedule: Schedule, batches: 
         (pc, pc_memory), (bp, bp_memory) = state
         batch = problem if chosen is None else replace(problem, x=problem.x[chosen], y=problem.y[chosen])
         problems = replace(batch, network=pc), replace(batch, network=bp)
-        measured, pc_grad, bp_grad = _measured(*problems, schedule.solver, schedule.probe)
-        return (update(pc, pc_grad, pc_memory), update(bp, bp_grad, bp_memory)), measured
+        history, pc_grad, bp_grad = measured(*problems, schedule.solver, schedule.probe)
+        return (update(pc, pc_grad, pc_memory), update(bp, bp_grad, bp_memory)), history
 
     start = (problem.network, transformation.init(problem.network))
     ((pc, _), (bp, _)), history = jax.lax.scan(step, (start, start), batches, length=schedule.steps)

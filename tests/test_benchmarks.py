@@ -137,8 +137,8 @@ def of(*given: Row) -> list:
 
 def test_a_speed_up_is_baseline_over_ours_and_a_cost_is_ours_over_baseline():
     fast, dear, aimless = of(ROW, replace(ROW, cost=True, goal=0.2), replace(ROW, goal=None))
-    assert (float(fast.ratio), met(fast)) == (4.0, True)
-    assert (float(dear.ratio), met(dear)) == (0.25, False)
+    assert (fast.ratio, met(fast)) == (4.0, True)
+    assert (dear.ratio, met(dear)) == (0.25, False)
     assert met(aimless) is None
 
 

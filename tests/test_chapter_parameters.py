@@ -26,7 +26,11 @@ def settings(chapter: Chapter, *given: str) -> Any:
         for statement in ast.parse(cell.source).body:
             if call := _preset_call(statement):
                 return eval(compile(ast.Expression(call), chapter.name, "eval"), names)
-            if isinstance(statement, ast.Import | ast.ImportFrom) or _collects(statement, declared):
+            if (
+                isinstance(statement, ast.Import | ast.ImportFrom)
+                or _collects(statement, declared)
+                or _constant(statement)
+            ):
                 exec(compile(ast.Module([statement], []), chapter.name, "exec"), names)
     raise AssertionError(f"{chapter.name} has parameters and makes no settings of them with choose(profile, ...)")
 
@@ -36,12 +40,32 @@ def _preset_call(statement: ast.stmt) -> ast.Call | None:
     return next((call for call in calls if ast.unparse(call.func).split(".")[-1] in ("preset", "choose")), None)
 
 
+def _constant(statement: ast.stmt) -> bool:
+    """Whether a statement names numbers that a table of sizes uses, as in ``GRID = (2, 4, 8)``."""
+    if not isinstance(statement, ast.Assign):
+        return False
+    plain = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)} <= {"dict"}
+    return plain and all(name.isupper() for target in statement.targets for name in ast.unparse(target).split(", "))
+
+
 def _collects(statement: ast.stmt, declared: dict[str, parameters.Parameter]) -> bool:
     """Whether a statement only gathers parameters, as in ``given = dict(widths=widths)`` or ``given |= ...``."""
     if not isinstance(statement, ast.Assign | ast.AugAssign):
         return False
     used = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)} - {"dict"}
     return bool(used) and used <= set(declared)
+
+
+def _names(made: Any) -> set[str]:
+    """The settings' names."""
+    return {field.name for field in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else set(made)
+
+
+def _used(chapter: Chapter) -> set[str]:
+    """Names that the chapter's cells read."""
+    trees = [ast.parse(cell.source) for cell in notebooks.code_cells(notebooks.read(chapter.path))]
+    nodes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return {node.id for node in nodes if isinstance(node.ctx, ast.Load)}
 
 
 def neighbour(value: Any) -> Any:
@@ -75,7 +99,7 @@ def test_every_parameter_reaches_the_study(chapter: Chapter):
     declared = parameters.declared(notebooks.read(chapter.path))
     usual = settings(chapter)
     reached = 0
-    for name in declared.keys() - {"profile"}:
+    for name in (declared.keys() & _names(usual)) - {"profile"}:
         value = getattr(usual, name)
         assert getattr(settings(chapter, as_given(name, value)), name) == value, name
         try:
@@ -90,7 +114,8 @@ def test_every_parameter_reaches_the_study(chapter: Chapter):
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_parameter_is_a_setting_and_what_is_not_one_is_refused(chapter: Chapter):
     made = settings(chapter)
-    names = {field.name for field in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else set(made)
-    assert parameters.declared(notebooks.read(chapter.path)).keys() - {"profile"} <= names
+    names = _names(made)
+    beside = parameters.declared(notebooks.read(chapter.path)).keys() - {"profile"} - names
+    assert beside <= _used(chapter), "neither a size nor used anywhere"
     with pytest.raises(UsageError, match="no parameter 'wdith'"):
         settings(chapter, "wdith=3")

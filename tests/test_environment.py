@@ -53,7 +53,8 @@ def test_the_library_and_the_package_tell_the_same_version():
 BOOK_ONLY = ("papermill", "nbformat", "nbclient", "sphinx", "jupyter_book", "sklearn", "mlxtend", "ipykernel")
 #: What `pcn_lib.study` needs for labelled records; claims and pictures, which `pcn_lib.verify` uses, do without.
 STUDY_ONLY = ("xarray", "h5netcdf", "h5py")
-LABELLED = ("pcn_lib.study.measuring", "pcn_lib.study.records", "pcn_lib.book.recording")
+LABELLED = tuple(f"pcn_lib.study.{name}" for name in ("comparison", "measuring", "records"))
+LABELLED += ("pcn_lib.book.recording", "pcn_lib.book.published_first_form")
 SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in ("sphinx_ext", "api", "benchmarks", "published", "tables"))
 WITHOUT_BOOK = f"""
 import importlib, pkgutil, sys

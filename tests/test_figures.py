@@ -10,11 +10,24 @@ from types import SimpleNamespace
 import matplotlib
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
+from pcn_lib.data.published import Curve
 from pcn_lib.results import provenance
-from pcn_lib.study import Picture, axes_grid, caption, plot_seeds, plot_theory, plotted, styled, width_colours
+from pcn_lib.study import (
+    Picture,
+    axes_grid,
+    caption,
+    draw_rate,
+    draw_trainings,
+    plot_seeds,
+    plot_theory,
+    plotted,
+    styled,
+    width_colours,
+)
 from pcn_lib.study.picture import with_source
 from pcn_lib.study.table import Table
 from pcn_lib.tables import NO_BREAK
@@ -226,3 +239,43 @@ def test_a_table_writes_numbers_with_minus_signs_and_keeps_them_on_one_line():
 def test_a_table_with_a_cell_too_many_is_refused():
     with pytest.raises(ValueError, match="a row of 2 cells given under 1 headings"):
         Table(("one",), (("1", "2"),), "a caption")
+
+
+def test_a_table_of_labelled_arrays_has_a_row_for_each_point_and_repeats_what_has_fewer_axes():
+    width = xr.DataArray([0.123456, np.nan], dims="width", coords=dict(width=[2, 8], seed=0))
+    count = xr.DataArray([[1, 2], [3, 4]], dims=("width", "count"), coords=dict(width=[2, 8]))
+    made = Table.of({"a": width, "b": count}, "Numbers")
+    assert made.headings == ("width", "a", "b")
+    assert made.rows == (("2", "0.1235", "1"), ("2", "0.1235", "2"), ("8", "–", "3"), ("8", "–", "4"))
+
+
+def test_a_rate_passes_through_the_mean_at_the_largest_size_that_has_one():
+    axes = axes_grid()[1]
+    values = xr.DataArray([[1, 3], [2, 6], [np.nan] * 2], dims=("width", "seed"), coords=dict(width=[2, 4, 8]))
+    draw_rate(axes, values, "width", -2)
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[2, 16], [4, 4]])
+    assert axes.lines[0].get_linestyle() == "--" and axes.lines[0].get_label() == "$N^{-2}$"
+
+
+def test_trainings_are_drawn_width_by_width_with_a_script_dotted_and_published_curves_as_crosses():
+    steps, widths = np.arange(3.0), np.array([2, 8])
+    angle = 1 / widths[:, None] + 0 * steps
+    made = {name: (("width", "step"), angle) for name in ("energy", "bp_loss", "one_minus_cosine")}
+    trained = xr.Dataset(made, dict(width=widths))
+    curves = [Curve(width, np.array([0, 2]), np.array([0.5, 0.6]), np.array([0.1, 0.1])) for width in (8, 32)]
+    left, right = draw_trainings(trained, unit="each", script=trained.sel(width=[2]), published=curves).axes
+    assert left.get_ylabel() == "energy or loss each"
+    lines = [line for line in right.lines if line.get_linestyle() in ("-", ":") and len(line.get_xdata()) == 3]
+    assert [(line.get_linestyle(), line.get_ydata()[0]) for line in lines] == [("-", 0.875), ("-", 0.5), (":", 0.5)]
+    crosses = [line for line in right.lines if line.get_marker() == "x"]
+    assert [line.get_ydata().tolist() for line in crosses] == [[0.5, 0.6]]  # no width 32 was trained
+
+
+def test_a_picture_of_a_record_is_captioned_by_its_provenance():
+    made = provenance(dict(depth=7), seconds=1.0, data_set="some data", seeds=(0, 1), dtype="float32")
+    record = xr.Dataset(attrs=dict(provenance=made.as_json()))
+    shown = Picture.of(record, axes_grid()[0], "What is seen", "A line.", sizes="L = {depth}, seeds: {seeds}")
+    assert shown.caption == f"What is seen. Data: some data; L = 7, seeds: 2; {made.device}, float32."
+    assert shown.records == (record,)
+    with pytest.raises(KeyError):
+        Picture.of(record, axes_grid()[0], "What is seen", "A line.", sizes="N = {width}")

@@ -11,9 +11,9 @@ import pytest
 
 from pcn_lib.energy import Problem, cross_entropy, energy, loss
 from pcn_lib.gradients import pc_gradient
-from pcn_lib.inference import SweepsThenNewton, equilibrate
+from pcn_lib.inference import SweepsThenNewton, displacement, equilibrate
 from pcn_lib.layers import Embedding
-from pcn_lib.network import Transformer, feedforward
+from pcn_lib.network import Transformer, feedforward, sharpness
 from pcn_lib.parameterisation import Role, Scales, complete_p, mupc_skips
 from pcn_lib.training import Adam
 from tests.oracles import activity_gradient_norms, flat, relative_gap
@@ -244,3 +244,35 @@ def test_the_readouts_gradient_is_the_slope_at_the_equilibrium_times_its_activit
 def test_an_identity_beside_a_layer_norm_is_refused():
     with pytest.raises(ValueError, match="choose one of them"):
         transformer(layer_norm=True, identity_layer=True)
+
+
+def test_sharpness_is_zero_where_attention_is_uniform_and_log_t_where_it_reads_one_position():
+    made = problem()
+    attention = jax.tree.map(lambda w: w[0], made.network.blocks[1].layers).attention
+    attention.reading.weight[...] *= 0.0
+    h = jnp.zeros((LENGTH, WIDTH)).at[:, 0].set(1.0)
+    assert float(attention.sharpness(h)) == pytest.approx(0, abs=1e-14)
+    # Queries that meet each position's own key a thousand times better than any other.
+    h = jnp.eye(LENGTH, WIDTH).at[:, WIDTH // HEADS :].set(0) + jnp.eye(LENGTH, WIDTH, WIDTH // HEADS)
+    attention.reading.weight[...] = 1e3 * jnp.concatenate([jnp.eye(WIDTH)] * 3)
+    assert float(attention.sharpness(h)) == pytest.approx(np.log(np.arange(1, LENGTH + 1)).mean(), rel=1e-6)
+
+
+def test_a_networks_sharpness_is_the_mean_over_blocks_and_samples_and_linear_attention_has_none():
+    made = problem()
+    embedded, stack = made.network.blocks
+    alone = []
+    for x in made.x:
+        h = embedded(x)
+        for i in range(BLOCKS):
+            block = jax.tree.map(lambda w, i=i: w[i], stack.layers)
+            alone.append(float(block.attention.sharpness(h)))
+            h = block(h)
+    assert float(sharpness(made.network, made.x)) == pytest.approx(np.mean(alone), rel=1e-10) and min(alone) > 0
+    assert np.isnan(sharpness(problem(softmax=False).network, made.x))
+
+
+def test_the_displacement_is_how_far_the_top_moved_in_its_own_size():
+    made, equilibrium = solved()
+    h, z = feedforward(made.network, made.x).activities[-1][:, -1], equilibrium.activities[-1][:, -1]
+    assert float(displacement(made, equilibrium)) == pytest.approx(np.linalg.norm(z - h) / np.linalg.norm(h), rel=1e-10)

@@ -38,21 +38,20 @@ class Benchmarks(SphinxDirective):
 
 
 def rows(record: Any) -> list[Any]:
-    """The comparisons one by one, each with its ratio and whether its goal is met.
+    """The comparisons one by one, each with its ratio.
 
     Args:
         record: a Dataset with the axis ``row``, as ``benchmarks.rows`` describes it.
     """
     ratio = np.where(record.cost, record.ours / record.baseline, record.baseline / record.ours)
-    made = record.assign(ratio=("row", ratio))
-    return [made.isel(row=i) for i in range(record.sizes["row"])]
+    return list(record.assign(ratio=("row", ratio)).to_dataframe().itertuples(index=False))
 
 
 def met(row: Any) -> bool | None:
     """Whether the goal is reached; None where there is none."""
     if np.isnan(row.goal):
         return None
-    return bool(row.ratio <= row.goal if row.cost else row.ratio >= row.goal)
+    return row.ratio <= row.goal if row.cost else row.ratio >= row.goal
 
 
 def table(record: Any) -> Table:
@@ -67,42 +66,39 @@ def table(record: Any) -> Table:
 
 def methods(record: Any) -> Table:
     """What every row measures, how far apart the two answers are, and what was done."""
-    cells = (
-        (str(row.title.item()), str(row.what.item()), _optional(row.disagreement, "{:.0e}"), str(row.how.item()))
-        for row in rows(record)
-    )
+    cells = ((row.title, row.what, _optional(row.disagreement, "{:.0e}"), row.how) for row in rows(record))
     sentence = "How it was measured; a dash where the two sides do not compute the same thing."
     return Table(("measured", "with", "answers differ by", "how"), tuple(cells), sentence)
 
 
 def _cells(row: Any) -> tuple[str, ...]:
-    unit, ratio = str(row.unit.item()), _number(row.ratio)
+    ratio = _number(row.ratio)
     return (
-        str(row.title.item()),
-        str(row.against.item()),
-        f"{_number(row.ours)} {unit}",
-        f"{_number(row.baseline)} {unit}",
-        ratio if row.cost else f"{ratio} × {'less' if unit == 'MB' else 'faster'}",
+        row.title,
+        row.against,
+        f"{_number(row.ours)} {row.unit}",
+        f"{_number(row.baseline)} {row.unit}",
+        ratio if row.cost else f"{ratio} × {'less' if row.unit == 'MB' else 'faster'}",
         _optional(row.processor_ratio, "{:.3g}"),
         _optional(row.goal, f"{'≤' if row.cost else '≥'} {{:g}}"),
         VERDICTS[met(row)][0],
     )
 
 
-def _optional(value: Any, form: str) -> str:
-    return "–" if np.isnan(value) else form.format(float(value))
+def _optional(value: float, form: str) -> str:
+    return "–" if np.isnan(value) else form.format(value)
 
 
-def _number(value: Any) -> str:
+def _number(value: float) -> str:
     """Three digits, never with an exponent."""
-    return f"{float(value):.0f}" if value >= 100 else f"{float(value):.3g}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 @styled()
 def ratios(record: Any) -> Picture:
     """Speed-ups and costs as bars from 1, the goals as marks on them."""
     every = rows(record)
-    faster, costs = ([row for row in every if bool(row.cost) is cost] for cost in (False, True))
+    faster, costs = ([row for row in every if row.cost == cost] for cost in (False, True))
     heights = [max(len(part), 1) for part in (faster, costs)]
     size = (10.2, 1.8 + 0.32 * sum(heights))
     figure, (above, below) = axes_grid(2, 1, size=size, gridspec_kw={"height_ratios": heights})
@@ -126,14 +122,13 @@ def _bars(axes: Axes, rows: list[Any], label: str) -> None:
     """One bar for each row, the first on top, with its number at its end and the goal as a mark."""
     axes.set_xscale("log")
     for place, row in enumerate(rows):
-        ratio = float(row.ratio)
-        axes.barh(place, ratio - 1, left=1, color=VERDICTS[met(row)][1], height=0.62)
-        end = (max(ratio, 1), place)
-        axes.annotate(_number(ratio), end, (5, 0), textcoords="offset points", va="center", fontsize=9, bbox=BEHIND)
+        axes.barh(place, row.ratio - 1, left=1, color=VERDICTS[met(row)][1], height=0.62)
+        end = (max(row.ratio, 1), place)
+        axes.annotate(_number(row.ratio), end, (5, 0), textcoords="offset points", va="center", fontsize=9, bbox=BEHIND)
         if not np.isnan(row.goal):
-            axes.plot([float(row.goal)] * 2, [place - 0.42, place + 0.42], color="black", linewidth=2, zorder=2.5)
+            axes.plot([row.goal] * 2, [place - 0.42, place + 0.42], color="black", linewidth=2, zorder=2.5)
     axes.axvline(1, color="#444444", linewidth=0.8)
-    axes.set_yticks(range(len(rows)), [str(row.title.item()) for row in rows], fontsize=9)
+    axes.set_yticks(range(len(rows)), [row.title for row in rows], fontsize=9)
     axes.set(xlabel=label)
     axes.margins(x=0.08)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -47,13 +47,16 @@ class Curve:
 
     Attributes:
         width: N; of the CNN, channels.
-        steps: t, ascending; the first that can be read is 1.
+        steps: t, ascending; the first that can be read is 0, of the MLP 1.
         cosine: at these.
+        error: half the width of the interval in which each may lie; :data:`FIGURE4_ERROR`, or, where curves lie on
+            each other, half that of the band which holds them.
     """
 
     width: int
     steps: Int[np.ndarray, " points"] = field(repr=False)
     cosine: Float[np.ndarray, " points"] = field(repr=False)
+    error: Float[np.ndarray, " points"] = field(repr=False)
 
 
 def figure1(path: Path | None = None) -> Figure1:
@@ -89,19 +92,16 @@ def figure4(architecture: str, path: Path | None = None) -> tuple[Curve, ...]:
         PublishedError: missing, damaged, or without that architecture.
     """
     path = path or _found("figure4.csv")
-    rows = _rows(path, ("architecture", "width", "t", "cosine"))
+    rows = _rows(path, ("architecture", "width", "t", "cosine", "error"))
     kinds = sorted({row[0] for row in rows})
     if architecture not in kinds:
         raise PublishedError(
             f"architecture {architecture!r} given; {path} holds {', '.join(kinds) or 'none'}: choose one of these"
         )
-    table = sorted((int(w), int(t), c) for w, t, c in _numbers(path, [r[1:] for r in rows if r[0] == architecture]))
-    widths = sorted({width for width, _, _ in table})
-    points = [[(t, cosine) for of, t, cosine in table if of == width] for width in widths]
-    return tuple(
-        Curve(width, np.array([t for t, _ in mine]), np.array([c for _, c in mine]))
-        for width, mine in zip(widths, points, strict=True)
-    )
+    table = sorted(_numbers(path, [row[1:] for row in rows if row[0] == architecture], cosine=2))
+    widths = sorted({row[0] for row in table})
+    points = {width: np.array([row[1:] for row in table if row[0] == width]).T for width in widths}
+    return tuple(Curve(int(N), t.astype(int), cosine, error) for N, (t, cosine, error) in points.items())
 
 
 def _found(name: str) -> Path:
@@ -133,12 +133,13 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[list[str]]:
     return rows
 
 
-def _numbers(path: Path, rows: list[list[str]]) -> list[tuple[float, ...]]:
+def _numbers(path: Path, rows: list[list[str]], cosine: int = -1) -> list[tuple[float, ...]]:
+    """The rows as numbers; ``cosine`` is the column of one."""
     try:
         found = [tuple(map(float, row)) for row in rows]
     except ValueError as error:
         raise PublishedError(f"{path} is damaged ({error}); numbers are needed: restore it from git") from error
-    wrong = [row for row in found if not -1 <= row[-1] <= 1]
+    wrong = [row for row in found if not -1 <= row[cosine] <= 1]
     if wrong:
-        raise PublishedError(f"{path} gives a cosine of {wrong[0][-1]}; it lies in [-1, 1]: restore it from git")
+        raise PublishedError(f"{path} gives a cosine of {wrong[0][cosine]}; it lies in [-1, 1]: restore it from git")
     return found

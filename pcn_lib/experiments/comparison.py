@@ -9,21 +9,24 @@ from jaxtyping import Float
 from pcn_lib.data import published
 from pcn_lib.data.published import FIGURE4_ERROR
 
-#: Where the curves of Figure 4 begin, t = 0, by architecture and width.  Source: the same pictures; (value, error).
+CURVES = {kind: {curve.width: curve for curve in published.figure4(kind)} for kind in ("cnn", "transformer")}
+#: Where the curves of Figure 4 begin, t = 0, by architecture and width: (value, error).
 START: dict[str, dict[int, tuple[float, float]]] = {
-    "transformer": {
-        8: (0.34, FIGURE4_ERROR),
-        16: (0.655, FIGURE4_ERROR),
-        32: (0.862, FIGURE4_ERROR),
-        64: (0.961, FIGURE4_ERROR),
-        128: (0.99, FIGURE4_ERROR),
-    },
-    "cnn": {2: (-0.19, FIGURE4_ERROR)},
+    kind: {
+        width: (float(curve.cosine[0]), FIGURE4_ERROR)
+        for width, curve in curves.items()
+        if curve.steps[0] == 0 and curve.error[0] == FIGURE4_ERROR
+    }
+    for kind, curves in CURVES.items()
 }
 #: Widths whose curves lie on each other: only the band that holds all of them can be read, (lower, upper).
 BANDS: dict[str, dict[int, tuple[float, float]]] = {
-    "transformer": {256: (0.99, 1.0), 512: (0.99, 1.0)},
-    "cnn": {8: (0.97, 1.0), 16: (0.97, 1.0), 32: (0.97, 1.0)},
+    kind: {
+        width: (float(curve.cosine[0] - curve.error[0]), float(curve.cosine[0] + curve.error[0]))
+        for width, curve in curves.items()
+        if curve.error[0] > FIGURE4_ERROR
+    }
+    for kind, curves in CURVES.items()
 }
 PANELS = {"cnn": "4b", "transformer": "4c"}
 
@@ -93,11 +96,6 @@ def compared(
 
 def _readings(architecture: str, width: int, bands: bool) -> Iterable[tuple[int, float, float]]:
     """(t, cosine, reading error) of one curve."""
-    if width in START[architecture]:
-        yield 0, *START[architecture][width]
-    if bands and width in BANDS[architecture]:
-        lower, upper = BANDS[architecture][width]
-        yield 0, (lower + upper) / 2, (upper - lower) / 2
-    for curve in published.figure4(architecture):
-        if curve.width == width:
-            yield from ((int(t), float(c), FIGURE4_ERROR) for t, c in zip(curve.steps, curve.cosine, strict=True))
+    if width in CURVES[architecture] and (bands or width not in BANDS[architecture]):
+        curve = CURVES[architecture][width]
+        yield from zip(curve.steps.tolist(), curve.cosine.tolist(), curve.error.tolist(), strict=True)

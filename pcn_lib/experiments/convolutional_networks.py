@@ -17,10 +17,16 @@ from pcn_lib.data import Dataset, Preparation, Selection, images
 from pcn_lib.data.folder import folder_images
 from pcn_lib.energy import Problem, cross_entropy
 from pcn_lib.experiments.comparison import Compared, compared
-from pcn_lib.experiments.convolutional_settings import PRESETS, PUBLISHED, PUBLISHED_STEPS, Settings, preset
+from pcn_lib.experiments.convolutional_settings import (
+    ACTIVATIONS,
+    PRESETS,
+    PUBLISHED,
+    PUBLISHED_STEPS,
+    Settings,
+    preset,
+)
 from pcn_lib.experiments.large_images import LargeImages, measure_large
 from pcn_lib.experiments.linear_cnn import ClosedForm, closed_form
-from pcn_lib.experiments.nonlinear_networks import ACTIVATIONS
 from pcn_lib.experiments.published_inference import ACTIVITY_RATE
 from pcn_lib.experiments.trainings import Curves, KnownAtStart, at_start, joined, stopped_after, trained
 from pcn_lib.gap import first_order_gap

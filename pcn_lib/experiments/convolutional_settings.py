@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
+
 from pcn_lib.data import Preparation
-from pcn_lib.experiments.nonlinear_networks import ACTIVATIONS
 from pcn_lib.experiments.profiles import SettingsError, check_sizes, choose
-from pcn_lib.experiments.published_inference import ACTIVITY_RATE, descent
+from pcn_lib.experiments.published_inference import ACTIVITY_RATE
 from pcn_lib.experiments.trainings import WiderAtStart
-from pcn_lib.inference import ActivityDescent, Solver, Sweeps
+from pcn_lib.inference import Solver, Sweeps, gradient_descent
+from pcn_lib.numerics import Activation
 
 #: Steps of the script's protocol, at the rate of the other networks.
 PUBLISHED_STEPS = 200
-PUBLISHED = ActivityDescent(descent(ACTIVITY_RATE), PUBLISHED_STEPS)
+PUBLISHED = gradient_descent(ACTIVITY_RATE, PUBLISHED_STEPS)
+ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from pcn_lib.energy import Problem
 from pcn_lib.experiments.profiles import SettingsError
-from pcn_lib.experiments.published_inference import descent
-from pcn_lib.gradients import compare, loss_and_bp_gradient, pc_gradient
-from pcn_lib.inference import ActivityDescent, Solver
-from pcn_lib.training import History, Optimiser, Schedule, train
+from pcn_lib.inference import Solver, gradient_descent
+from pcn_lib.study import curves
+from pcn_lib.training import History, Optimiser, Schedule, measured, train
+from pcn_lib.training import at_start as start_of
 
 #: Problems laid out as [seeds][networks]: initialisations of each, mostly of several widths.
 Problems = Sequence[Sequence[Problem]]
@@ -137,7 +137,7 @@ def trained(problems: Problems, optimiser: Optimiser, schedule: Schedule, kind: 
 
 def at_start(problems: Problems, solver: Solver) -> Curves:
     """The same before the first update, which costs one equilibrium each; one step."""
-    return _table(lambda problem: _curves(_before_training(problem, solver), problem), problems)
+    return _table(lambda problem: _curves(_one_step(start_of(problem, solver)), problem), problems)
 
 
 def stopped_after(problems: Problems, counts: tuple[int, ...], rate: float) -> Curves:
@@ -149,41 +149,21 @@ def stopped_after(problems: Problems, counts: tuple[int, ...], rate: float) -> C
     return _table(lambda one: _curves(_stopped(one, jnp.array(counts), rate), one), problems)
 
 
-@partial(jax.jit, static_argnames="solver")
-def _before_training(problem: Problem, solver: Solver) -> History:
-    return jax.tree.map(lambda entry: entry[None], _measured(problem, solver))
-
-
 @partial(jax.jit, static_argnames="rate")
 def _stopped(problem: Problem, counts: Int[Array, " counts"], rate: float) -> History:
     # One program for all counts: a loop may end at a number that is not known when it is compiled.
-    return jax.lax.map(lambda count: _measured(problem, ActivityDescent(descent(rate), count)), counts)
+    return jax.lax.map(lambda count: measured(problem, problem, gradient_descent(rate, count))[0], counts)
 
 
-def _measured(problem: Problem, solver: Solver) -> History:
-    equilibrium = solver(problem)
-    value, gradient = loss_and_bp_gradient(problem)
-    comparison = compare(pc_gradient(problem, equilibrium), gradient)
-    largest, most = jnp.max(equilibrium.residual), jnp.max(equilibrium.steps)
-    return History(equilibrium.energy, value, value, comparison, largest, equilibrium.converged, most)
+def _one_step(history: History) -> History:
+    """With an axis of a single step."""
+    return jax.tree.map(lambda entry: entry[None], history)
 
 
 def _curves(history: History, problem: Problem, kind: type[Kind] = Curves) -> Kind:
     """One training, axes [1, 1, steps]."""
-    total, layers = history.comparison.total, history.comparison.layers
-    quantities: dict[str, Array] = dict(
-        energy=history.energy / problem.output_precision,
-        pc_loss=history.pc_loss,
-        bp_loss=history.bp_loss,
-        one_minus_cosine=total.one_minus_cosine,
-        norm_ratio=total.norm_ratio,
-        layers=layers.one_minus_cosine,
-        residual=history.residual,
-        converged=history.converged,
-        inference_steps=history.inference_steps,
-    )
-    probed = {} if history.probe is None else history.probe._asdict()
-    return kind(**{name: np.asarray(values)[None, None] for name, values in (quantities | probed).items()})
+    named = curves(history, output_precision=problem.output_precision)
+    return kind(**{name: np.asarray(values)[None, None] for name, (_, values) in named.items()})
 
 
 def _table(measure: Callable[[One], Kind], problems: Sequence[Sequence[One]]) -> Kind:

@@ -122,9 +122,10 @@ def _marks(left, right, widths: np.ndarray) -> None:
             left.errorbar(width / 1.12, value, yerr=error, fmt="x", color="black", label="paper", zorder=4)
         if width in BANDS["cnn"]:
             left.plot([width / 1.12] * 2, BANDS["cnn"][width], color="black", linewidth=2)
-    for curve in published.figure4("cnn"):
+    for curve in (curve for curve in published.figure4("cnn") if len(curve.steps) > 1):
         error = dict(yerr=FIGURE4_ERROR, elinewidth=0.8, markersize=4)
-        right.errorbar(curve.steps, curve.cosine, fmt="x", color="black", label=f"paper, $N = {curve.width}$", **error)
+        label = f"paper, $N = {curve.width}$"
+        right.errorbar(curve.steps[1:], curve.cosine[1:], fmt="x", color="black", label=label, **error)
 
 
 def against_figure(record: Record) -> Table:

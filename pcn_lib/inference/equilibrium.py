@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pcn_lib.energy import Problem
-from pcn_lib.network import Activities
+from pcn_lib.network import Activities, feedforward
+from pcn_lib.numerics import tree_norm, tree_subtract
 
 
 class NotAtEquilibrium(RuntimeError):
@@ -75,6 +76,13 @@ class Equilibrium:
             f"norm {float(jnp.max(self.residual)):.1e} after {int(jnp.max(self.steps))} steps); an equilibrium is "
             "needed here: allow more steps, use SweepsThenNewton, or ask for a tolerance that this precision can reach"
         )
+
+
+def displacement(problem: Problem, equilibrium: Equilibrium) -> Float[Array, ""]:
+    """||z - h|| / ||h||: how far the activities that the readout reads have moved from the feedforward pass h."""
+    top = jax.vmap(problem.network.top)
+    z, h = top(equilibrium.activities), top(feedforward(problem.network, problem.x).activities)
+    return tree_norm(tree_subtract(z, h)) / tree_norm(h)
 
 
 @runtime_checkable

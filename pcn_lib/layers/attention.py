@@ -98,6 +98,19 @@ class Attention(Layer):
             return jax.nn.softmax(jnp.where(past, products, -jnp.inf), axis=-1), v
         return jnp.where(past, products, 0), v
 
+    def sharpness(self, h: Float[Array, "length width"]) -> Float[Array, ""]:
+        """How far it is from reading the whole past alike: mean over heads and positions t = 1..T of
+
+            log t + sum_s A_ts log A_ts,
+
+        in nats; 0 for uniform attention, log t where position t reads a single one, NaN without the softmax.
+        """
+        weights, _ = self.weights(h)
+        entropy = -jnp.sum(jax.scipy.special.xlogy(weights, weights), axis=-1)
+        positions = jnp.arange(1, h.shape[0] + 1).astype(h.dtype)
+        mean = jnp.mean(jnp.log(positions)[None] - entropy)
+        return mean if self.softmax else jnp.full_like(mean, jnp.nan)
+
     @property
     def linear(self) -> bool:
         return False

@@ -21,7 +21,7 @@ from pcn_lib.network.network import (
     zero_errors,
 )
 from pcn_lib.network.stack import Stack
-from pcn_lib.network.transformer import Transformer
+from pcn_lib.network.transformer import Transformer, sharpness
 
 __all__ = [
     "CNN",
@@ -35,5 +35,6 @@ __all__ = [
     "check_input",
     "feedforward",
     "predictions",
+    "sharpness",
     "zero_errors",
 ]

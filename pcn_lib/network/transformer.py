@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
 from pcn_lib.layers import BlockShape, NormalisedReadout, draw_block, draw_dense, draw_embedding, draw_layer_norm
 from pcn_lib.layers.attention import Unchanged
-from pcn_lib.network.network import Network
+from pcn_lib.network.network import Network, feedforward
 from pcn_lib.network.stack import Stack
 from pcn_lib.numerics import Activation, check_dtype
 from pcn_lib.parameterisation import Parameterisation, Role
@@ -97,3 +97,22 @@ class Transformer:
             return Network((embedding, stack, *last_layer), dense, (self.length,))
         norm = draw_layer_norm(parameterisation, self.width, self.blocks, dtype)
         return Network((embedding, stack), NormalisedReadout(norm, dense), (self.length,))
+
+
+def sharpness(network: Network, x: Int[Array, "batch length"]) -> Float[Array, ""]:
+    """How far a transformer's attention is from reading the whole past alike: the mean over samples, blocks and heads.
+
+    See :meth:`pcn_lib.layers.Attention.sharpness`; taken on the feedforward pass.
+
+    Args:
+        network: of :meth:`Transformer.init`.
+        x: tokens.
+    """
+    embedded, stacked, *_ = feedforward(network, x).activities
+    below = jnp.concatenate([embedded[:, None], stacked[:, :-1]], axis=1)
+    blocks = network.blocks[1].layers
+
+    def of_sample(h: Array) -> Array:
+        return jax.vmap(lambda block, h: block.attention.sharpness(block.first_norm(h)))(blocks, h)
+
+    return jnp.mean(jax.vmap(of_sample)(below))

@@ -11,29 +11,44 @@ from pcn_lib.results.provenance import Provenance
 from pcn_lib.results.records import ResultError, provenance_of
 from pcn_lib.study.claim import Claim, Relation, at_least, at_most, close, fails_outside
 from pcn_lib.study.curves import curves
-from pcn_lib.study.drawing import draw, draw_by, draw_theory, heat_map, published, size_axis
+from pcn_lib.study.drawing import (
+    draw,
+    draw_by,
+    draw_rate,
+    draw_theory,
+    draw_trainings,
+    heat_map,
+    published,
+    size_axis,
+)
 from pcn_lib.study.picture import Picture, caption
 from pcn_lib.study.rate import rate, slope
 from pcn_lib.study.report import ClaimFailed, Report, report
 from pcn_lib.study.sizes import SettingsError, Sizes, choose
 from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.study.table import Table, listed
+from pcn_lib.study.timing import cpu_seconds
 
 if TYPE_CHECKING:
+    from pcn_lib.study.comparison import held, held_curves, hypotheses, verdicts
     from pcn_lib.study.measuring import PointFailed, grid
     from pcn_lib.study.records import keep, load, recorded, save
 
 #: Where the names are that need xarray.
-LABELLED = dict.fromkeys(("PointFailed", "grid"), "measuring") | dict.fromkeys(
-    ("keep", "load", "recorded", "save"), "records"
-)
+PLACES = {
+    "comparison": ("held", "held_curves", "hypotheses", "verdicts"),
+    "measuring": ("PointFailed", "grid"),
+    "records": ("keep", "load", "recorded", "save"),
+}
+LABELLED = {name: module for module, names in PLACES.items() for name in names}
 
 __all__ = [
     "Claim", "ClaimFailed", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
-    "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose",
-    "close", "curves", "draw", "draw_by", "draw_theory", "fails_outside", "grid", "heat_map", "keep", "listed", "load",
-    "plot_seeds", "plot_theory", "provenance_of", "published", "rate", "recorded", "report", "save", "size_axis",
-    "slope", "styled", "width_colours",
+    "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose", "close",
+    "cpu_seconds", "curves", "draw", "draw_by", "draw_rate", "draw_theory", "draw_trainings",
+    "fails_outside", "grid", "heat_map", "held",
+    "held_curves", "hypotheses", "keep", "listed", "load", "plot_seeds", "plot_theory", "provenance_of",
+    "published", "rate", "recorded", "report", "save", "size_axis", "slope", "styled", "verdicts", "width_colours",
 ]  # fmt: skip
 
 

@@ -1,14 +1,15 @@
 """What a training measured, as the named variables of a grid."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
-from pcn_lib.training import History
+if TYPE_CHECKING:
+    from pcn_lib.training import History
 
 
-def curves(history: History, *, output_precision: float = 1.0, axes: tuple[str, ...] = ("step",)) -> dict[str, tuple]:
+def curves(history: "History", *, output_precision: float = 1.0, axes: tuple[str, ...] = ("step",)) -> dict[str, tuple]:
     """A history's variables, for ``measure`` of :func:`pcn_lib.study.grid` to return.
 
         def measure(width, seed):

@@ -1,19 +1,21 @@
 """Marks for labelled arrays: colour by width, dashed theory, shade over seeds, published numbers, heat maps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize
-from matplotlib.ticker import NullLocator
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
-from pcn_lib.study.style import plot_seeds, plot_theory, width_colours
+from pcn_lib.data.published import Curve
+from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, width_colours
 
-#: Colour of what the paper published, in every figure.
-PUBLISHED = "#b3261e"
+#: Colour of what the paper published, in every figure; and of backpropagation's loss, which is not a width.
+PUBLISHED, BP = "#b3261e", "#c1272d"
 
 
 def draw(axes: Axes, values: Any, x: str, *, colour: str, label: str | None = None, marker: str = "") -> None:
@@ -38,6 +40,48 @@ def draw_by(axes: Axes, values: Any, x: str, *, by: str = "width", label: str = 
 def draw_theory(axes: Axes, values: Any, x: str, *, colour: str = "#222222", label: str | None = None) -> None:
     """A prediction over its axis ``x``, dashed."""
     plot_theory(axes, _sizes(values, x), values.transpose(x), colour=colour, label=label)
+
+
+def draw_rate(axes: Axes, values: Any, x: str, power: int) -> None:
+    """A power of the size, dashed, through the mean of an array at the largest size that has one."""
+    values = values.dropna(x, how="all")
+    sizes, last = _sizes(values, x).astype(float), float(values.isel({x: -1}).mean())
+    plot_theory(axes, sizes, last * (sizes / sizes[-1]) ** power, label=f"$N^{{{power}}}$")
+
+
+@styled()
+def draw_trainings(trained: Any, *, unit: str = "", script: Any = None, published: Iterable[Curve] = ()) -> Figure:
+    """The axes of the paper's Figure 4: energies and losses over training on the left, cosines on the right.
+
+    Args:
+        trained: variables of :func:`~pcn_lib.study.curves` with the axes ``width`` and ``step``, or ``seed`` as well.
+        unit: what energies and losses are counted for, such as ``per character``.
+        script: the same of some of the widths by another protocol, whose cosines are dotted.
+        published: the paper's own cosines, as crosses over the widths that are here.
+    """
+    figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.3), sharex=True)
+    widths = trained["width"].to_numpy().tolist()
+    colours = dict(zip(widths, width_colours(widths), strict=True))
+    widest, *others = reversed(colours)
+    label = f"$\\mathcal{{L}}$ (BP), $N = {widest}$"
+    draw(left, trained["bp_loss"].sel(width=widest), "step", colour=BP, label=label)
+    for width in (widest, *others):
+        named = dict(colour=colours[width], label=f"$\\mathcal{{F}}^*$ (PC), $N = {width}$")
+        draw(left, trained["energy"].sel(width=width), "step", **named)
+        draw(right, 1 - trained["one_minus_cosine"].sel(width=width), "step", colour=colours[width])
+    for width in () if script is None else script["width"].to_numpy().tolist():
+        cosine = 1 - script["one_minus_cosine"].sel(width=width)
+        cosine = cosine.mean("seed") if "seed" in cosine.dims else cosine
+        right.plot(_sizes(cosine, "step"), cosine, color=colours[width], linestyle=":")
+    for curve in (curve for curve in published if curve.width in colours):
+        marks = dict(color=colours[curve.width], fmt="x", markersize=4, elinewidth=0.8)
+        right.errorbar(curve.steps, curve.cosine, yerr=curve.error, **marks)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.set(xlabel="training step $t$", ylabel=f"energy or loss {unit}".strip())
+    right.set(xlabel="training step $t$", ylabel="cos(BP gradient, PC gradient)")
+    right.axhline(1, color="#888888", linewidth=0.8)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
 
 
 def published(

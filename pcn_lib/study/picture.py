@@ -59,6 +59,30 @@ class Picture:
         object.__setattr__(self, "svg", self._drawn("svg"))
         pyplot.close(self.figure)
 
+    @classmethod
+    def of(
+        cls, record: Any, figure: Figure, sentence: str, alt: str, *, sizes: str, beside: tuple[Any, ...] = ()
+    ) -> "Picture":
+        """A picture of a record, whose provenance completes the caption.
+
+        Args:
+            record: with provenance.
+            figure: the finished figure.
+            sentence: what is seen.
+            alt: the same for who cannot see it.
+            sizes: with the names of settings in braces, such as ``"L = {depth}, seeds: {seeds}"``; ``seeds`` is the
+                number of those that the record has.
+            beside: further records that it draws, as in ``records``.
+
+        Raises:
+            KeyError: a name that is no setting of the record.
+        """
+        made = provenance_of(record)
+        words = sizes.format_map(dict(made.settings) | {"seeds": len(made.seeds) or 1})
+        device = f"{made.device}, {made.dtype}"
+        text = caption(sentence, data=made.data_set, sizes=words, device=device)
+        return cls(figure, text, alt, (record, *beside))
+
     def _drawn(self, kind: str) -> bytes:
         buffer = io.BytesIO()
         # No date in the file: the same record gives the same drawing.

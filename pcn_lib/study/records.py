@@ -62,8 +62,8 @@ def load(path: str | os.PathLike) -> Record:
     if digest != _digest(content):
         raise ResultError(f"{path} is damaged: its bytes are not those that were written; make the record again")
     with xr.open_datatree(io.BytesIO(content), engine="h5netcdf") as opened:
-        tree = opened.load()
-    return _stored(tree if tree.children else tree.to_dataset())
+        # Read here, variable by variable: DataTree.load leaves out one that bears the name of a group.
+        return _stored(opened if opened.children else opened.to_dataset())
 
 
 def keep(record: Record, stem: str) -> None:

@@ -1,7 +1,9 @@
 """A small table of a record, as HTML in a chapter and as text elsewhere."""
 
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pcn_lib import tables
 
@@ -30,12 +32,35 @@ class Table:
                     f"a row of {len(row)} cells given under {len(self.headings)} headings; a table needs as many: {row}"
                 )
 
+    @classmethod
+    def of(cls, columns: Mapping[str, Any], caption: str) -> "Table":
+        """Labelled arrays as columns, with a row for each point; what has fewer axes than others is repeated.
+
+        Args:
+            columns: arrays by heading, which share the axes they have.
+            caption: what the table shows.
+        """
+        import xarray as xr
+
+        found = xr.Dataset({name: values.reset_coords(drop=True) for name, values in columns.items()})
+        frame = found.to_dataframe().reset_index()
+        frame = frame.drop(columns=[axis for axis in found.dims if axis not in found.coords])
+        rows = tuple(tuple(map(_number, row)) for row in frame.itertuples(index=False, name=None))
+        return cls(tuple(map(str, frame.columns)), rows, caption)
+
     def __str__(self) -> str:
         return "\n".join([*tables.aligned([self.headings, *self.rows]), self.caption])
 
     def _repr_html_(self) -> str:
         rows = [tuple(map(_cell, row)) for row in self.rows]
         return tables.as_html(self.headings, rows, self.caption, label=self.caption, kind="pcn-table")
+
+
+def _number(value: Any) -> str:
+    """Four digits of what is measured; sizes and words as they are."""
+    if not isinstance(value, float):
+        return str(value)
+    return "–" if value != value else f"{value:.4g}"
 
 
 def _cell(text: str) -> str:

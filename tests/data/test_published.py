@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pcn_lib.data import PublishedError, figure1, figure4
-from pcn_lib.data.published import FOLDER
+from pcn_lib.data.published import FIGURE4_ERROR, FOLDER
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,10 @@ def test_figure_1_is_the_whole_grid_of_the_paper():
 
 def test_figure_4_has_curves_for_each_architecture():
     widths = {kind: [curve.width for curve in figure4(kind)] for kind in ("mlp", "cnn", "transformer")}
-    assert widths == {"mlp": [8, 32, 64, 128, 256, 512], "cnn": [2], "transformer": [8, 16, 32, 64]}
+    assert widths["mlp"] == [8, 32, 64, 128, 256, 512] and widths["cnn"] == [2, 8, 16, 32]
+    assert widths["transformer"] == [8, 16, 32, 64, 128, 256, 512]
+    banded = {(kind, curve.width) for kind in widths for curve in figure4(kind) if curve.error.max() > FIGURE4_ERROR}
+    assert banded == {("cnn", 8), ("cnn", 16), ("cnn", 32), ("transformer", 256), ("transformer", 512)}
     for curve in figure4("mlp"):
         assert (np.diff(curve.steps) > 0).all() and curve.steps[0] == 1 and len(curve.steps) == len(curve.cosine)
 

@@ -23,7 +23,7 @@ def test_a_record_comes_back_with_its_types_labels_and_attributes(record, tmp_pa
 
 
 def test_several_tables_come_back_as_a_tree(record, tmp_path):
-    tree = xr.DataTree.from_dict({"one": record, "two": record[["a"]]})
+    tree = xr.DataTree.from_dict({"one": record, "two": record[["a"]], "a": record})  # a table named as a variable is
     assert load(save(tree, tmp_path / "tree.nc")).identical(tree)
     assert provenance_of(tree) == provenance_of(record)
 
