@@ -30,7 +30,7 @@ CHECKED = (
     "numerics",
     "parameterisation",
     "data",
-    "results",
+    "provenance",
     "layers",
     "network",
     "energy",
@@ -43,9 +43,6 @@ CHECKED = (
     "training",
     "dmft",
     "study",
-    "experiments",
-    "claims",
-    "figures",
     "verify",
 )
 # Every annotated shape is checked at run time; this must come before the first import of pcn_lib.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pcn_lib.claims import ClaimFailed, Relation, at_least, at_most, close, fails_outside, report
-from pcn_lib.results import provenance
+from pcn_lib.provenance import provenance
 
 WORDS = ("a name", "A statement.")
 

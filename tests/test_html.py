@@ -14,9 +14,9 @@ from pcn_lib.book.doctor import browser
 from pcn_lib.book.project import Project
 from pcn_lib.book.records import run_of
 from pcn_lib.book.runner import Request, run_chapters
-from pcn_lib.results import Provenance, load_provenance
-from pcn_lib.results.recorded import FOLDER
+from pcn_lib.provenance import Provenance
 from pcn_lib.study import load, provenance_of
+from pcn_lib.study.records import FOLDER
 
 PROFILE = "quick"
 pytestmark = pytest.mark.slow
@@ -78,15 +78,13 @@ def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(
 
 
 def kept_with_the_book(book: Project, stem: str) -> list[Provenance]:
-    """How the recorded results that a chapter may draw came about: its own, and those of a published figure."""
-    folder = book.root / FOLDER
-    made = [load_provenance(folder / name) for name in (stem,) if (folder / f"{name}.json").is_file()]
-    if (path := folder / f"{stem}.nc").is_file():
-        record = load(path)
-        # Tables of one record may come from several runs.
-        tables = [record, *(node for node in getattr(record, "subtree", ()) if "provenance" in node.attrs)]
-        made += map(provenance_of, tables)
-    return made
+    """How the recorded results that a chapter may draw came about."""
+    if not (path := book.root / FOLDER / f"{stem}.nc").is_file():
+        return []
+    record = load(path)
+    # Tables of one record may come from several runs.
+    tables = [record, *(node for node in getattr(record, "subtree", ()) if "provenance" in node.attrs)]
+    return [provenance_of(table) for table in tables]
 
 
 #: Chapters that hold a recorded run against the paper and measure nothing themselves.

@@ -42,7 +42,7 @@ class Chapter:
 
     @property
     def stem(self) -> str:
-        """The chapter's words without its number: the stem it shares with experiment, claims and figures."""
+        """The chapter's words without its number: the stem of its record."""
         number, _, words = self.name.partition("_")
         return words if number.isdigit() else self.name
 

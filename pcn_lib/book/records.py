@@ -17,7 +17,7 @@ from pathlib import Path
 from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
-from pcn_lib.results.provenance import DATE
+from pcn_lib.provenance import DATE
 from pcn_lib.study import Claim, Relation
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pcn_lib.book import cli, notebooks
+from pcn_lib.book import cli
 from pcn_lib.book.format import violations
 from pcn_lib.book.project import Project
 from pcn_lib.book.runner import Request, run_chapters
