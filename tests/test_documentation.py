@@ -23,6 +23,8 @@ SPHINX_LOADS = (
     "pcn_lib.book.sphinx_ext",
     "pcn_lib.book.api",
     "pcn_lib.book.benchmarks",
+    "pcn_lib.book.findings",
+    "pcn_lib.book.gallery",
     "pcn_lib.book.published",
     "pcn_lib.book.tables",
 )

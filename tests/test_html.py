@@ -137,6 +137,15 @@ def test_every_object_on_the_notation_page_is_a_link_to_its_documentation(book: 
     assert len(objects) > 30 and [cell.text for cell in objects if not cell.select("a[href*='api/']")] == []
 
 
+def test_the_gallery_has_every_figure_and_the_findings_have_their_pictures(book: Project, pages):
+    folder = book.pages / "chapters"
+    cards = pages[folder / "gallery.html"].select(".pcn-gallery > a")
+    assert len(cards) == sum(len(pages[page_of(book, one.path)].select("figure.pcn-figure")) for one in book.chapters())
+    found = pages[folder / "findings.html"].select(".pcn-finding")
+    assert len(found) == 10
+    assert [one.img["src"] for one in (*cards, *found) if not (folder / one.img["src"]).resolve().is_file()] == []
+
+
 def test_the_paper_map_takes_its_verdicts_from_the_runs(book: Project, pages):
     page = pages[book.pages / "chapters" / "paper_map.html"]
     verdicts = [row.select("td")[2].text for row in page.select("article table tbody tr")]
