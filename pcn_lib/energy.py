@@ -58,8 +58,9 @@ class Problem:
     Attributes:
         network: L layers, weights included.
         x: inputs, axes [batch, ...].
-        y: targets, axes [batch, outputs].
-        loss: ell, one sample's loss.
+        y: targets, axes [batch, ...], as ``loss`` reads them: [batch, outputs], or [batch] for integer labels.
+        loss: ell, from one sample's output and target to one number. Optax's losses of one number serve as they
+            are, as ``optax.softmax_cross_entropy_with_integer_labels``; take the sum of those with one for each unit.
         output_precision: lambda, the weight of the loss in the energy.
 
     Raises:
@@ -87,6 +88,21 @@ class Problem:
                 "pass x and y of the same batch"
             )
 
+    def sample_loss(self, output: Array, y: Array) -> Float[Array, ""]:
+        """ell(output, y) of one sample.
+
+        Raises:
+            ValueError: a loss that gives an array, whose mean would be taken for the loss.
+        """
+        value = self.loss(output, y)
+        if jnp.shape(value):
+            name = getattr(self.loss, "__name__", self.loss)
+            raise ValueError(
+                f"loss {name} given, which makes an array of shape {jnp.shape(value)} of one sample's output "
+                f"{output.shape}; the energy needs one number: pass lambda u, y: jnp.sum({name}(u, y))"
+            )
+        return value
+
 
 def one_unit_problem(*, weights: Sequence[int | float], x: int | float, y: int | float) -> Problem:
     """One sample of a network of one unit in each layer, z_l = w_l z_{l-1}: small enough to solve by hand."""
@@ -99,7 +115,7 @@ def one_unit_problem(*, weights: Sequence[int | float], x: int | float, y: int |
 def loss(problem: Problem) -> Float[Array, ""]:
     """Loss(theta), the mean over the batch of ell(f(x_i), y_i): BP's objective."""
     outputs = jax.vmap(problem.network.sample_forward)(problem.x).output
-    return jnp.mean(jax.vmap(problem.loss)(outputs, problem.y))
+    return jnp.mean(jax.vmap(problem.sample_loss)(outputs, problem.y))
 
 
 def prediction_errors(problem: Problem, activities: Activities) -> Activities:
@@ -113,7 +129,7 @@ def prediction_errors(problem: Problem, activities: Activities) -> Activities:
 
 def sample_energy(errors: Activities, output: Array, y: Array, problem: Problem) -> Float[Array, ""]:
     """One sample's energy from its prediction errors and output: sum 1/2 ||e_l||^2 + lambda ell(u, y)."""
-    return tree_dot(errors, errors) / 2 + problem.output_precision * problem.loss(output, y)
+    return tree_dot(errors, errors) / 2 + problem.output_precision * problem.sample_loss(output, y)
 
 
 def energy(problem: Problem, activities: Activities) -> Float[Array, ""]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pcn_lib.gains import name_of, no_gain, usual_gain
 from pcn_lib.numerics import Activation, identity
 from pcn_lib.tables import aligned
 
@@ -85,28 +85,6 @@ class RoleScales:
         return (self.multiplier, self.variance, self.gd_rate, self.adam_rate, self.adam_epsilon)
 
 
-#: What makes up for the variance that an activation function takes, as initialisations usually have it.
-GAINS: dict[Activation, float] = {identity: 1.0, jnp.tanh: 5 / 3, jax.nn.relu: math.sqrt(2.0)}
-
-
-def no_gain(activation: Activation) -> float:
-    """1 for every activation function."""
-    return 1.0
-
-
-def usual_gain(activation: Activation) -> float:
-    """The entry of :data:`GAINS` for an activation function.
-
-    Raises:
-        ValueError: it has none.
-    """
-    if activation not in GAINS:
-        known = ", ".join(phi.__name__ for phi in GAINS)
-        name = getattr(activation, "__name__", activation)
-        raise ValueError(f"activation {name} given; gains are known for {known}: add its gain to GAINS")
-    return GAINS[activation]
-
-
 @dataclass(frozen=True)
 class Parameterisation:
     """A parameterisation with output scale gamma_0; ``print`` shows it as its table.
@@ -129,6 +107,9 @@ class Parameterisation:
     attention: Power = Power(fan_in=-0.5)
     gain: Callable[[Activation], float] = no_gain
 
+    def __post_init__(self):
+        _check_output_scale(self.gamma_0)
+
     def scales(self, role: Role, *, fan_in: int, width: int, depth: int, activation: Activation = identity) -> Scales:
         """The numbers for one weight, behind ``activation``, of a network of width N and depth L weight layers.
 
@@ -146,20 +127,30 @@ class Parameterisation:
         return weight.astype(dtype)
 
     def __str__(self) -> str:
+        return self.table()
+
+    def table(self, activation: Activation | None = None) -> str:
+        """The table as text, with the gain of an activation function where one is given and gains are used."""
         header = ("", "multiplier a", "variance", "GD rate / eta", "Adam rate / eta", "Adam epsilon / eps")
         numbers = [(role.value, *map(str, getattr(self, role.value).powers)) for role in Role]
         shown = len(header) - all(row[-1] == "1" for row in numbers)
         rows = [row[:shown] for row in (header, *numbers)]
         title = f"{self.name}, gamma_0 = {self.gamma_0:g}   (D: fan-in, N: width, L: weight layers)"
-        gains = ["multipliers times the gain of the activation function"] if self.gain is not no_gain else []
+        whose = "the activation function" if activation is None else name_of(activation)
+        gain = "" if activation is None else f", {self.gain(activation):.4g}"
+        gains = [f"multipliers of weights behind {whose} times its gain{gain}"] if self.gain is not no_gain else []
         return "\n".join([title, *aligned(rows), *gains])
 
 
 def _readout(gamma_0: float, **exponents: float) -> Power:
     """The readout's multiplier, 1/gamma_0 times powers of its sizes."""
+    _check_output_scale(gamma_0)
+    return Power(1 / gamma_0, **exponents)
+
+
+def _check_output_scale(gamma_0: float) -> None:
     if not gamma_0 > 0:
         raise ValueError(f"output scale gamma_0 = {gamma_0} given; it must be positive: try gamma_0 = 1")
-    return Power(1 / gamma_0, **exponents)
 
 
 def _unit_uniform(key: Array, shape: tuple[int, ...], dtype) -> Array:
@@ -208,8 +199,8 @@ def mupc_skips(gamma_0: float = 1.0) -> Parameterisation:
 def mupc_convolutional(gamma_0: float = 1.0) -> Parameterisation:
     """muPC as the authors' convolutional networks have it: :func:`mupc_skips` with two differences.
 
-    The multiplier of a weight behind an activation function carries its gain (:data:`GAINS`), and Adam's rate of the
-    first convolution is eta itself.
+    The multiplier of a weight behind an activation function carries its gain (:func:`pcn_lib.gains.usual_gain`), and
+    Adam's rate of the first convolution is eta itself.
 
     Source: arXiv:2602.07697, Figure 4b (the authors' published code); Bordelon et al. 2023 (arXiv:2309.16620).
     """

@@ -28,6 +28,7 @@ collect_ignore = [] if RENDERS else ["book"]
 
 CHECKED = (
     "numerics",
+    "gains",
     "parameterisation",
     "data",
     "provenance",

@@ -59,7 +59,7 @@ class Sample(NamedTuple):
         """The point at e: one pass forward, one back."""
         network, precision = self.problem.network, self.problem.output_precision
         activities, output = network.sample_forward(self.x, errors)
-        slope = jax.grad(self.problem.loss)(output, self.y)
+        slope = jax.grad(self.problem.sample_loss)(output, self.y)
         # -delta_l = lambda (d f/d z_l)^T grad ell
         minus_delta = network.sample_backward(self.x, activities, precision * slope)
         energy = sample_energy(errors, output, self.y, self.problem)

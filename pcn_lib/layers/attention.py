@@ -1,12 +1,11 @@
 """Causal attention, and the transformer block: one layer, with one prediction error at its output."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from pcn_lib.layers.dense import Dense
 from pcn_lib.layers.layer import Layer
@@ -17,14 +16,6 @@ from pcn_lib.parameterisation import Parameterisation, Role, Scales
 VARIANCE_FLOOR = 1e-5
 #: Width of the hidden layer of a block's MLP, in widths of the block.
 EXPANSION = 4
-
-
-def _composite_rates(layer: Layer, parts: tuple[str, ...], rule: Callable[[Scales], float | Array]) -> Layer:
-    """The learning-rate factors of a layer made of others."""
-    rates = jax.tree.map(lambda leaf: leaf, layer)
-    for name in parts:
-        setattr(rates, name, getattr(layer, name).rates(rule))
-    return rates
 
 
 class Unchanged(Layer):
@@ -115,9 +106,6 @@ class Attention(Layer):
     def linear(self) -> bool:
         return False
 
-    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
-        return _composite_rates(self, ("reading", "writing"), rule)
-
 
 class TransformerBlock(Layer):
     """h <- h + attention(h), then h <- h + a_down W_down phi(a_up W_up h): one layer, one prediction error.
@@ -143,9 +131,6 @@ class TransformerBlock(Layer):
     def linear(self) -> bool:
         return False
 
-    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
-        return _composite_rates(self, ("attention", "up", "down", "first_norm", "second_norm"), rule)
-
 
 class NormalisedReadout(Layer):
     """f_L(h) = a_L W_L norm(h): a readout that reads through a layer norm."""
@@ -160,9 +145,6 @@ class NormalisedReadout(Layer):
     @property
     def linear(self) -> bool:
         return False
-
-    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
-        return _composite_rates(self, ("norm", "readout"), rule)
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,7 @@ class Convolution(Layer):
 
     def __call__(self, h: Float[Array, "height width ingoing"]) -> Float[Array, "height width outgoing"]:
         convolve = convolve_by_rows if jax.default_backend() == "cpu" else convolve_by_library
-        branch = self.scales.multiplier * convolve(self.activation(h), self.weight[...])
-        return h + branch if self.skip else branch
+        return self.around(h, self.scales.multiplier * convolve(self.activation(h), self.weight[...]))
 
     @property
     def linear(self) -> bool:

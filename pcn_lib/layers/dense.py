@@ -34,8 +34,7 @@ class Dense(Layer):
 
     def __call__(self, h: Float[Array, "*positions inputs"]) -> Float[Array, "*positions outputs"]:
         # a W phi(h), written with the sample on the left so that a batch is one row-major product.
-        branch = self.scales.multiplier * (self.activation(h) @ self.weight[...].T)
-        return h + branch if self.skip else branch
+        return self.around(h, self.scales.multiplier * (self.activation(h) @ self.weight[...].T))
 
     @property
     def linear(self) -> bool:

@@ -50,8 +50,7 @@ class Wrapped(Layer):
         self.is_linear = is_linear
 
     def __call__(self, h: Array) -> Array:
-        branch = self.scales.multiplier * self.module(self.activation(h))
-        return h + branch if self.skip else branch
+        return self.around(h, self.scales.multiplier * self.module(self.activation(h)))
 
     @property
     def linear(self) -> bool:
@@ -66,6 +65,7 @@ def draw_wrapped(
     size: tuple[int, int],
     *,
     fan_in: int | None = None,
+    activation: Activation = identity,
     **kind,
 ) -> Wrapped:
     """A module as a layer, its parameters drawn afresh as the parameterisation says.
@@ -80,7 +80,8 @@ def draw_wrapped(
         role: input, hidden or output weight.
         size: (width N, depth L) of the network that the layer belongs to.
         fan_in: inputs to a unit; by default the largest of the module's kernels, all axes but the last.
-        kind: ``activation``, ``skip`` and ``is_linear`` of :class:`Wrapped`.
+        activation: in front of the module; its gain is part of the multiplier where the parameterisation has gains.
+        kind: ``skip`` and ``is_linear`` of :class:`Wrapped`.
 
     >>> from pcn_lib.parameterisation import mupc_skips
     >>> module = nnx.Linear(64, 64, rngs=nnx.Rngs(0))
@@ -98,7 +99,8 @@ def draw_wrapped(
             f"{type(module).__name__} given, which has no kernel to draw; a parameterisation needs one: "
             "wrap a function without weights as Wrapped(function, scales)"
         )
-    scales = parameterisation.scales(role, fan_in=fan_in or max(fans), width=size[0], depth=size[1])
+    kind_of = dict(width=size[0], depth=size[1], activation=activation)
+    scales = parameterisation.scales(role, fan_in=fan_in or max(fans), **kind_of)
     keys = jax.random.split(key, len(leaves))
 
     def drawn(key: Array, path: tuple, leaf: Array) -> Array:
@@ -107,7 +109,7 @@ def draw_wrapped(
         return jnp.zeros_like(leaf) if "bias" in jax.tree_util.keystr(path) else leaf
 
     fresh = [drawn(key, *leaf) for key, leaf in zip(keys, leaves, strict=True)]
-    return Wrapped(jax.tree.unflatten(structure, fresh), scales, **kind)
+    return Wrapped(jax.tree.unflatten(structure, fresh), scales, activation=activation, **kind)
 
 
 def _check(module: Callable[[Array], Array]) -> None:

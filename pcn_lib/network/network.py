@@ -49,10 +49,7 @@ class Network(nnx.Module):
 
     def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
         """The learning-rate factor of every parameter, in the network's own structure."""
-        rates = jax.tree.map(lambda leaf: leaf, self)
-        rates.blocks = nnx.data(tuple(block.rates(rule) for block in self.blocks))
-        rates.readout = self.readout.rates(rule)
-        return rates
+        return jax.tree.map(lambda layer: layer.rates(rule), self, is_leaf=lambda part: isinstance(part, Layer))
 
     def top(self, activities: Activities) -> Array:
         """z_{L-1} of one sample: the activity that the readout reads."""
