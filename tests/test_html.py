@@ -141,7 +141,7 @@ def test_the_gallery_has_every_figure_and_the_findings_have_their_pictures(book:
     folder = book.pages / "chapters"
     cards = pages[folder / "gallery.html"].select(".pcn-gallery > a")
     assert len(cards) == sum(len(pages[page_of(book, one.path)].select("figure.pcn-figure")) for one in book.chapters())
-    found = pages[folder / "findings.html"].select(".pcn-finding")
+    found = pages[folder / "intro.html"].select(".pcn-finding")
     assert len(found) == 10
     assert [one.img["src"] for one in (*cards, *found) if not (folder / one.img["src"]).resolve().is_file()] == []
 

@@ -1,4 +1,4 @@
-"""What we found: sentences whose numbers are those of the recorded runs, each beside its figure, and totals."""
+"""What we found: figures, sentences whose numbers are those of the recorded runs, and totals."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,9 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from pcn_lib.book import report
 from pcn_lib.book.gallery import FOLDER as THUMBNAILS
+from pcn_lib.book.gallery import thumbnails
 from pcn_lib.book.project import BookError, Project
-from pcn_lib.book.tables import CollectingTable
+from pcn_lib.book.tables import CollectingTable, link
 from pcn_lib.study.records import FOLDER, load
 from pcn_lib.tables import with_minus_signs
 
@@ -59,6 +60,21 @@ class Finding(SphinxDirective):
         self.state.nested_parse(self.content, self.content_offset, words)
         words += self.parse_text_to_nodes(f"[](/chapters/{name}.ipynb)")
         return [nodes.container("", nodes.raw("", image, format="html"), words, classes=["pcn-finding"])]
+
+
+class Shown(CollectingTable):
+    """```{pcn-picture} CHAPTER NUMBER```: a chapter's figure of this number at full width, which leads there."""
+
+    required_arguments = 2
+
+    def markdown(self, project: Project) -> str:
+        name, number = self.arguments
+        state = next(state for state in self.reports(project) if state.chapter.name == name)
+        shown = next((one for one in thumbnails(state) if one.name == f"{name}-{number}"), None)
+        if shown is None:
+            return state.problem or f"{link(project, state.chapter)} has no figure {number}."
+        source = f"../{THUMBNAILS.as_posix()}/{shown.name}.svg"
+        return f'<a class="pcn-picture" href="{name}.html"><img src="{source}" alt="{shown.alt}"></a>'
 
 
 class Totals(CollectingTable):

@@ -13,7 +13,7 @@ from docutils import nodes
 
 from pcn_lib.book import certificates, colab, costs, notebooks, report, tables
 from pcn_lib.book.benchmarks import Benchmarks
-from pcn_lib.book.findings import Finding, Measured, Totals
+from pcn_lib.book.findings import Finding, Measured, Shown, Totals
 from pcn_lib.book.gallery import Gallery, write_thumbnails
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
@@ -36,6 +36,7 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("pcn-published", Published)
     app.add_directive("pcn-gallery", Gallery)
     app.add_directive("pcn-finding", Finding)
+    app.add_directive("pcn-picture", Shown)
     app.add_directive("pcn-totals", Totals)
     app.add_role("measured", Measured())
     app.connect("builder-inited", _serve_mathjax)
