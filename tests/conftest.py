@@ -29,6 +29,7 @@ collect_ignore = [] if RENDERS else ["book"]
 CHECKED = (
     "numerics",
     "gains",
+    "scales",
     "parameterisation",
     "data",
     "provenance",

@@ -8,8 +8,8 @@ import pytest
 LIBRARY = Path(__file__).parents[1] / "pcn_lib"
 
 RANKS = {
-    "files": 0, "tables": 0, "statistics": 0, "numerics": 0, "gains": 0, "parameterisation": 0, "data": 0,
-    "provenance": 0,
+    "files": 0, "tables": 0, "statistics": 0, "numerics": 0, "gains": 0, "scales": 0, "parameterisation": 0,
+    "data": 0, "provenance": 0,
     "layers": 1,
     "network": 2,
     "energy": 3,

@@ -54,4 +54,5 @@ def _recorded(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]
         return []
     record = load(path)
     (profile, settings), device = json.loads(record.attrs["recorded"]), provenance_of(record).device
-    return [(profile, device, Cost(record.attrs["seconds"]))] if profile in SHOWN and not settings else []
+    cost = Cost(record.attrs["seconds"], record.attrs.get("memory"))
+    return [(profile, device, cost)] if profile in SHOWN and not settings else []

@@ -62,7 +62,9 @@ def record_chapter(
         raise BookError(f"{chapter.name} was not recorded: {why}")
     record = load(kept)
     claims = (folder / "claims.json").read_text(encoding="utf-8")
+    memory = run_of(project, chapter, profile, values).record.memory
     record.attrs |= {"recorded": asked, "claims": claims, "seconds": run.seconds}
+    record.attrs |= {"memory": memory} if memory else {}
     save(record, path)
     shutil.rmtree(points_of(project, chapter), ignore_errors=True)
     return Recording(chapter, recorded_claims(load(path)), True, run.seconds)

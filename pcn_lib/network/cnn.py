@@ -34,6 +34,7 @@ class CNN:
         stages: how many.
         activation: phi.
         kernel: side of the convolutions' kernels.
+        bias: whether convolutions and readout have one.
 
     Source: arXiv:2602.07697, Figure 4b; the authors' published code.
     """
@@ -45,6 +46,7 @@ class CNN:
     stages: int = 3
     activation: Activation = identity
     kernel: int = 3
+    bias: bool = False
 
     def __post_init__(self):
         for name in ("width", "outputs", "blocks", "stages"):
@@ -99,19 +101,21 @@ class CNN:
         for stage, key in enumerate(keys):
             layers += self._stage(key, parameterisation, dtype, first=stage == 0)
         shape, size = (self.outputs, self.features), (self.width, 1)
-        readout = draw_dense(last, parameterisation, Role.OUTPUT, shape, size, dtype=dtype)
-        return Network(tuple(layers), FlatDense(readout.weight[...], readout.scales), self.image)
+        readout = draw_dense(last, parameterisation, Role.OUTPUT, shape, size, bias=self.bias, dtype=dtype)
+        flat = FlatDense(readout.weight[...], readout.scales, bias=readout.bias)
+        return Network(tuple(layers), flat, self.image)
 
     def _stage(self, key: Array, parameterisation: Parameterisation, dtype, *, first: bool) -> tuple:
         """One stage's convolution, stack of residual blocks, and pooling."""
         entering, residual = jax.random.split(key)
         role, channels = (Role.INPUT, self.image[2]) if first else (Role.HIDDEN, self.width)
         shape = (self.kernel, channels, self.width)
-        convolution = draw_convolution(entering, parameterisation, role, shape, (self.width, 1), dtype=dtype)
+        plain = dict(bias=self.bias, dtype=dtype)
+        convolution = draw_convolution(entering, parameterisation, role, shape, (self.width, 1), **plain)
 
         def block(key: Array) -> Convolution:
             shape, size = (self.kernel, self.width, self.width), (self.width, self.depth)
-            kind = dict(activation=self.activation, skip=True, dtype=dtype)
+            kind = dict(activation=self.activation, skip=True, **plain)
             return draw_convolution(key, parameterisation, Role.HIDDEN, shape, size, **kind)
 
         count = self.blocks // self.stages

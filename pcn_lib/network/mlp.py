@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from pcn_lib.layers import draw_dense
+from pcn_lib.layers import Layer, Normalised, RMSNorm, draw_dense, draw_norm
 from pcn_lib.network.network import Network
 from pcn_lib.network.stack import Stack
 from pcn_lib.numerics import Activation, check_dtype, identity
@@ -17,6 +17,8 @@ from pcn_lib.parameterisation import Parameterisation, Role
 class MLP:
     """A multilayer perceptron: h_1 = a_1 W_1 x, h_l = tau h_{l-1} + a_l W_l phi(h_{l-1}), f = a_L W_L phi(h_{L-1}).
 
+    With biases, b_l is added to every layer; with a norm, hidden layers and readout read norm(h) in place of h in phi.
+
     Attributes:
         inputs: D.
         width: N.
@@ -24,6 +26,8 @@ class MLP:
         outputs: K.
         activation: phi.
         skips: tau, one-layer skips on the hidden layers.
+        bias: whether every layer has one, and the norms a shift.
+        norm: ``LayerNorm`` or ``RMSNorm`` of :mod:`pcn_lib.layers`; None for none.
 
     Source: arXiv:2602.07697, its setting.
     """
@@ -34,6 +38,8 @@ class MLP:
     outputs: int = 1
     activation: Activation = identity
     skips: bool = False
+    bias: bool = False
+    norm: type[RMSNorm] | None = None
 
     def __post_init__(self):
         for name in ("inputs", "width", "outputs"):
@@ -61,14 +67,19 @@ class MLP:
         first, middle, last = jax.random.split(key, 3)
 
         def dense(key, role, shape, **kind):
-            return draw_dense(key, parameterisation, role, shape, size, dtype=dtype, **kind)
+            return draw_dense(key, parameterisation, role, shape, size, bias=self.bias, dtype=dtype, **kind)
 
-        def hidden(key):
-            square = (self.width, self.width)
-            return dense(key, Role.HIDDEN, square, activation=self.activation, skip=self.skips)
+        def read(key, role, outputs, skip=False) -> Layer:
+            shape, phi = (outputs, self.width), self.activation
+            if self.norm is None:
+                return dense(key, role, shape, activation=phi, skip=skip)
+            norm = draw_norm(self.norm, parameterisation, size, bias=self.bias, dtype=dtype)
+            return Normalised(norm, dense(key, role, shape, activation=phi), skip=skip)
+
+        def hidden(key) -> Layer:
+            return read(key, Role.HIDDEN, self.width, self.skips)
 
         blocks = [dense(first, Role.INPUT, (self.width, self.inputs))]
         if self.depth > 2:
             blocks.append(Stack(jax.vmap(hidden)(jax.random.split(middle, self.depth - 2))))
-        readout = dense(last, Role.OUTPUT, (self.outputs, self.width), activation=self.activation)
-        return Network(tuple(blocks), readout, (self.inputs,))
+        return Network(tuple(blocks), read(last, Role.OUTPUT, self.outputs), (self.inputs,))
