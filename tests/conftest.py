@@ -32,7 +32,7 @@ CHECKED = (
     "scales",
     "parameterisation",
     "data",
-    "results",
+    "provenance",
     "layers",
     "network",
     "energy",
@@ -45,9 +45,6 @@ CHECKED = (
     "training",
     "dmft",
     "study",
-    "experiments",
-    "claims",
-    "figures",
     "verify",
 )
 # Every annotated shape is checked at run time; this must come before the first import of pcn_lib.

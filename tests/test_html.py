@@ -14,9 +14,9 @@ from pcn_lib.book.doctor import browser
 from pcn_lib.book.project import Project
 from pcn_lib.book.records import run_of
 from pcn_lib.book.runner import Request, run_chapters
-from pcn_lib.results import Provenance, load_provenance
-from pcn_lib.results.recorded import FOLDER
+from pcn_lib.provenance import Provenance
 from pcn_lib.study import load, provenance_of
+from pcn_lib.study.records import FOLDER
 
 PROFILE = "quick"
 pytestmark = pytest.mark.slow
@@ -78,15 +78,13 @@ def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(
 
 
 def kept_with_the_book(book: Project, stem: str) -> list[Provenance]:
-    """How the recorded results that a chapter may draw came about: its own, and those of a published figure."""
-    folder = book.root / FOLDER
-    made = [load_provenance(folder / name) for name in (stem,) if (folder / f"{name}.json").is_file()]
-    if (path := folder / f"{stem}.nc").is_file():
-        record = load(path)
-        # Tables of one record may come from several runs.
-        tables = [record, *(node for node in getattr(record, "subtree", ()) if "provenance" in node.attrs)]
-        made += map(provenance_of, tables)
-    return made
+    """How the recorded results that a chapter may draw came about."""
+    if not (path := book.root / FOLDER / f"{stem}.nc").is_file():
+        return []
+    record = load(path)
+    # Tables of one record may come from several runs.
+    tables = [record, *(node for node in getattr(record, "subtree", ()) if "provenance" in node.attrs)]
+    return [provenance_of(table) for table in tables]
 
 
 #: Chapters that hold a recorded run against the paper and measure nothing themselves.
@@ -137,6 +135,15 @@ def test_every_object_on_the_notation_page_is_a_link_to_its_documentation(book: 
     rows = pages[book.pages / "chapters" / "notation.html"].select("article table tbody tr")
     objects = [row.select("td")[-1] for row in rows]
     assert len(objects) > 30 and [cell.text for cell in objects if not cell.select("a[href*='api/']")] == []
+
+
+def test_the_gallery_has_every_figure_and_the_findings_have_their_pictures(book: Project, pages):
+    folder = book.pages / "chapters"
+    cards = pages[folder / "gallery.html"].select(".pcn-gallery > a")
+    assert len(cards) == sum(len(pages[page_of(book, one.path)].select("figure.pcn-figure")) for one in book.chapters())
+    found = pages[folder / "intro.html"].select(".pcn-finding")
+    assert len(found) == 10
+    assert [one.img["src"] for one in (*cards, *found) if not (folder / one.img["src"]).resolve().is_file()] == []
 
 
 def test_the_paper_map_takes_its_verdicts_from_the_runs(book: Project, pages):

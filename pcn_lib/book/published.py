@@ -17,8 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from pcn_lib.book.project import BookError
 from pcn_lib.book.tables import plain, table
-from pcn_lib.results import Provenance
-from pcn_lib.results.records import provenance_of
+from pcn_lib.provenance import Provenance, provenance_of
 from pcn_lib.study.comparison import REPRODUCED, START, TRAINING, verdicts
 from pcn_lib.study.records import FOLDER, load
 from pcn_lib.tables import NO_BREAK, with_minus_signs

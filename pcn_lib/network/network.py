@@ -150,6 +150,8 @@ def zero_errors(network: Network, x: Num[Array, "batch *inputs"]) -> Activities:
 
 def check_input(network: Network, x: Array) -> None:
     """Refuse inputs that the network cannot read, before anything is compiled."""
+    if not hasattr(x, "shape"):
+        raise ValueError(f"x given as a {type(x).__name__}; an array is needed: pass jnp.asarray(x)")
     if x.shape[1:] != network.input_shape:
         raise ValueError(
             f"inputs of shape {x.shape} given; this network reads [batch, {', '.join(map(str, network.input_shape))}]: "

@@ -15,10 +15,14 @@ from typing import Any, SupportsFloat
 import jax
 import jax.numpy as jnp
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parent
 #: How a date is written: in this form the earlier of two sorts first.
 DATE = "%Y-%m-%d %H:%M UTC"
 DISTRIBUTIONS = ("jax", "jaxlib", "flax", "optax", "numpy")
+
+
+class ResultError(ValueError):
+    """A record that cannot be written, or a file that does not hold the record asked for."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,25 @@ def provenance(
         seconds=float(seconds),
         date=datetime.now(UTC).strftime(DATE),
     )
+
+
+def provenance_of(record: Any) -> Provenance:
+    """How a record came about: its attribute ``provenance``, as :func:`pcn_lib.study.grid` notes it.
+
+    Raises:
+        ResultError: a record that says nothing of it.
+    """
+    found = getattr(record, "provenance", None)
+    if found is None and hasattr(record, "subtree"):
+        # Of several tables, the first that says it; they come from one run of a chapter.
+        found = next((node.attrs["provenance"] for node in record.subtree if "provenance" in node.attrs), None)
+    if isinstance(found, Provenance):
+        return found
+    if not isinstance(found, str):
+        raise ResultError(
+            f"a {type(record).__name__} without provenance given; grid(...) notes it as an attribute: keep attributes"
+        )
+    return Provenance.from_json(found)
 
 
 def _settings(settings: Any) -> Mapping[str, Any]:
