@@ -173,6 +173,6 @@ def test_networks_stacked_for_vmap_keep_the_shapes_of_one():
     keys = jax.random.split(jax.random.key(0), 2)
     many = jax.vmap(lambda key: MLP(7, 8, 4, 3).init(key, mupc_skips(), "float64"))(keys)
     problem = Problem(many, X, jnp.ones((4, 3)))
-    losses = jax.vmap(loss, in_axes=(Problem(0, None, None),))(problem)
+    losses = jax.vmap(lambda network: loss(replace(problem, network=network)))(many)
     one = jax.tree.map(lambda leaf: leaf[1], many)
     np.testing.assert_allclose(losses[1], loss(replace(problem, network=one)), rtol=1e-12)

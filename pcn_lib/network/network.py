@@ -60,7 +60,7 @@ class Network(nnx.Module):
             ValueError: a network of other layers, sizes or parameterisation, or arrays of other shapes.
         """
         structure = jax.tree.structure(self)
-        if isinstance(given, Network) and jax.tree.structure(given) != structure:
+        if isinstance(given, Network) and jax.tree.structure(given) != structure:  # type: ignore[operator]
             raise ValueError(
                 "parameters of a network of other layers, sizes or parameterisation given; under other multipliers "
                 "they are other functions: build both networks alike, or pass jax.tree.leaves(...) to have it so"
