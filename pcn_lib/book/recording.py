@@ -57,14 +57,13 @@ def record_chapter(
     values = parameters.parse(settings, parameters.declared(notebooks.read(chapter.path)), chapter.name)
     folder = run_of(project, chapter, profile, values).folder
     kept = folder / f"{chapter.stem}.nc"
-    if not kept.is_file() or (run.error and not run.error.startswith("ClaimFailed")):
+    if not kept.is_file() or run.crashed:
         why = run.error or f"it keeps no record: call keep(record, {chapter.stem!r}) after measuring"
         raise BookError(f"{chapter.name} was not recorded: {why}")
     record = load(kept)
     claims = (folder / "claims.json").read_text(encoding="utf-8")
-    memory = run_of(project, chapter, profile, values).record.memory
     record.attrs |= {"recorded": asked, "claims": claims, "seconds": run.seconds}
-    record.attrs |= {"memory": memory} if memory else {}
+    record.attrs |= {"memory": run.memory} if run.memory else {}
     save(record, path)
     shutil.rmtree(points_of(project, chapter), ignore_errors=True)
     return Recording(chapter, recorded_claims(load(path)), True, run.seconds)

@@ -73,15 +73,19 @@ def run_chapters(
         device = workers.submit(devices.probe, wanted).result() if workers else devices.probe(wanted)
         jobs = [_job(project, chapter, combination, request, device) for chapter, combination in values]
         waiting = [job for job in jobs if request.force or job.finished is None]
-        progress = Progress(len(waiting))
+        progress, made = Progress(len(waiting)), {}
+        for job in waiting:
+            if job.run.damage:
+                progress.event(f"{job.name} is run again, since its run is damaged: {job.run.damage}.")
         if waiting:
             progress.event(f"Running {len(waiting)} of {len(jobs)} chapters at profile {request.profile} on {device}.")
         else:
             progress.event(f"All {len(jobs)} chapters are up to date at profile {request.profile}: nothing to run.")
         for job, record in _completed(waiting, workers, _processes(request, device), progress):
+            made[job.name] = record
             progress.event(_outcome(job, record), finished=True)
         progress.close()
-    return tuple(record for job in jobs if (record := job.run.record))
+    return tuple(made.get(job.name) or job.run.record for job in jobs)
 
 
 def _grid(chapter: Chapter, request: Request) -> list[dict[str, object]]:

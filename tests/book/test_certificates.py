@@ -59,7 +59,7 @@ def ran(book: Project, profile: str, **changes) -> None:
     chapter = book.chapter("halves")
     values = dict(
         chapter=chapter.name, profile=profile, parameters={}, error=None, seconds=95.0, platform="cpu", device="cpu",
-        started="2026-01-01T00:00:00+00:00", versions={}, sources="s", key="k", memory=1536,
+        started="2026-01-01T00:00:00+00:00", versions={}, sources="s", key="k", files={}, memory=1536,
     )  # fmt: skip
     folder = run_of(book, chapter, profile).folder
     folder.mkdir(parents=True)
