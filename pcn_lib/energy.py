@@ -64,7 +64,7 @@ class Problem:
         output_precision: lambda, the weight of the loss in the energy.
 
     Raises:
-        ValueError: x and y of different batch, x of another network, or lambda not positive.
+        ValueError: x or y a list, no samples, x and y of different batch, x of another network, or lambda not positive.
     """
 
     network: Network
@@ -76,6 +76,9 @@ class Problem:
     def __post_init__(self):
         if not self.output_precision > 0:
             raise ValueError(f"output precision lambda = {self.output_precision} given; it must be positive: try 1")
+        for name in ("x", "y"):
+            if isinstance(getattr(self, name), list):
+                raise ValueError(f"{name} given as a list; an array is needed: pass jnp.asarray({name})")
         # JAX also builds this record around placeholders (axis numbers, None): only arrays are checked.
         if not all(hasattr(a, "shape") and getattr(a, "ndim", 0) for a in (self.x, self.y)):
             return
@@ -87,6 +90,8 @@ class Problem:
                 f"{self.x.shape[0]} inputs and {self.y.shape[0]} targets given; each input needs one target: "
                 "pass x and y of the same batch"
             )
+        if self.x.shape[0] == 0:
+            raise ValueError(f"x of shape {self.x.shape} given, a batch of no samples; pass one sample at least")
 
     def sample_loss(self, output: Array, y: Array) -> Float[Array, ""]:
         """ell(output, y) of one sample.

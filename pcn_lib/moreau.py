@@ -126,7 +126,8 @@ def _newton(
 
     last = jax.lax.while_loop(go_on, body, _State(jnp.zeros_like(start), start, jnp.array(0)))
     residual = jnp.linalg.norm(last.equation)
-    return last.w, residual, last.steps, residual <= target
+    # An overflow of f or y is no target.
+    return last.w, residual, last.steps, (residual <= target) & jnp.isfinite(target)
 
 
 def _backtrack(value: Callable[[Array], Array], w: Array, direction: Array, rounding: Array) -> Array:

@@ -143,3 +143,13 @@ def test_the_expected_rescaling_falls_as_one_over_the_width():
     sizes = (2, 8, 512)
     numbers = [N * expected_cnn_rescaling(CNN((9, 8, 1), N, 10), mupc_convolutional()) for N in sizes]
     np.testing.assert_allclose(numbers, numbers[0], rtol=1e-12)
+
+
+def test_the_expected_rescaling_of_a_small_network_is_the_one_summed_by_hand():
+    # One stage on 4 x 4 pixels with two blocks: L = 1 + 2 + 1 = 4 weight layers.  With kernels of one pixel a block
+    # multiplies E P^2 by 1 + N (N L)^-1 = 5/4.  The readout reads 4 N numbers and gives v = (4 N)^-2 to each, so 4 N v
+    # in all; pooling leaves a quarter, N v; then come the two blocks and the first convolution's output.
+    cnn = CNN((4, 4, 1), width=3, outputs=2, blocks=2, stages=1, kernel=1)
+    v = (4 * 3) ** -2
+    by_hand = 3 * v * (4 + 1 + 5 / 4 + (5 / 4) ** 2)
+    assert expected_cnn_rescaling(cnn, mupc_skips()) == pytest.approx(by_hand, rel=1e-12)

@@ -10,13 +10,24 @@ import pytest
 from flax import nnx
 
 from pcn_lib.energy import Problem, loss
+from pcn_lib.equivalence import equivalent
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Sweeps
-from pcn_lib.layers import LayerNorm, Normalised, RMSNorm, draw_norm
+from pcn_lib.layers import (
+    BlockShape,
+    Convolution,
+    LayerNorm,
+    Normalised,
+    RMSNorm,
+    draw_block,
+    draw_convolution,
+    draw_norm,
+)
 from pcn_lib.network import CNN, MLP, Transformer, feedforward
 from pcn_lib.parameterisation import Role, Scales, complete_p, mupc, mupc_convolutional, mupc_skips
-from pcn_lib.rescaling import LinearExact, equilibrated_energy
+from pcn_lib.rescaling import LinearExact, equilibrated_energy, expected_rescaling
 from pcn_lib.training import Adam, GradientDescent
+from pcn_lib.wishart import effective_width
 from tests.oracles import relative_gap
 
 SCALES = Scales(multiplier=3.0, variance=1.0, gd_rate=1.0, adam_rate=1.0)
@@ -37,6 +48,25 @@ def test_a_bias_is_added_with_a_multiplier_of_its_own():
     z = z + (hidden.weight[...] @ np.tanh(z)) / np.sqrt(8 * 3) + hidden.bias.shift[...] / np.sqrt(3)
     output = (readout.weight[...] @ np.tanh(z)) / (0.5 * 8) + readout.bias.shift[...] / 0.5
     np.testing.assert_allclose(feedforward(network, X).output[0], output, rtol=1e-12)
+
+
+def test_a_convolution_adds_a_bias_to_every_pixel_and_attention_reads_and_writes_with_its_own():
+    kind, image = dict(bias=True, skip=True, dtype="float64"), jax.random.normal(KEY, (4, 5, 2))
+    layer = shaken(draw_convolution(KEY, mupc_skips(), Role.HIDDEN, (3, 2, 2), (2, 4), **kind))
+    plain = Convolution(layer.weight[...], layer.scales, skip=True)
+    shift = np.broadcast_to(layer.bias.shift[...] / 2, (4, 5, 2))
+    np.testing.assert_allclose(layer(image), plain(image) + shift, rtol=1e-12)
+    block = shaken(draw_block(KEY, complete_p(0.6), BlockShape(4, 2, 3, bias=True), "float64"), 0.3)
+    h, read, write = jax.random.normal(KEY, (3, 4)), block.attention.reading, block.attention.writing
+    assert (read.bias.scales.multiplier, write.bias.scales.multiplier) == (1, 1 / 3)
+    q, k, v = (
+        (h @ W.T + np.broadcast_to(b, (3, 4))).reshape(3, 2, 2)
+        for W, b in zip(np.split(read.weight[...], 3), np.split(read.bias.shift[...], 3), strict=True)
+    )
+    A = np.tril(np.exp(np.einsum("thd,shd->hts", q, k) / 2))
+    mixed = np.einsum("hts,shd->thd", A / A.sum(axis=-1, keepdims=True), v).reshape(3, 4)
+    expected = (mixed @ write.weight[...].T + np.broadcast_to(write.bias.shift[...], (3, 4))) / 3
+    np.testing.assert_allclose(block.attention(h), expected, rtol=1e-12)
 
 
 MADE = {
@@ -147,3 +177,14 @@ def test_a_parameter_written_with_another_multiplier_learns_the_same():
     assert other == Scales(multiplier=0.5, variance=36.0, gd_rate=36.0, adam_rate=6.0, adam_epsilon=1 / 6)
     assert other.written_with(3.0) == SCALES
     assert mupc().vector_scales(Role.OUTPUT, 64, 4).written_with(1 / 64).gd_rate == 64**2
+
+
+def test_formulas_for_matrices_alone_refuse_biases_and_norms():
+    biased, normalised = MLP(4, 8, 4, bias=True), MLP(4, 8, 4, norm=LayerNorm)
+    for formula in (expected_rescaling, effective_width):
+        assert formula(biased, mupc()) == formula(MLP(4, 8, 4), mupc())
+        with pytest.raises(ValueError, match="with norms given, which are not linear"):
+            formula(normalised, mupc())
+    for mlp in (biased, normalised):
+        with pytest.raises(ValueError, match="biases or norms given"):
+            equivalent([mupc()], mlp)

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from pcn_lib.layers import AveragePool, Convolution, FlatDense, Layer, draw_convolution, draw_dense
+from pcn_lib.network.checks import check_draw, check_sizes
 from pcn_lib.network.network import Network
 from pcn_lib.network.stack import Stack
-from pcn_lib.numerics import Activation, check_dtype, identity
+from pcn_lib.numerics import Activation, identity
 from pcn_lib.parameterisation import Parameterisation, Role
 
 #: Side of a window of average pooling; every stage divides the image's sides by it.
@@ -49,10 +50,7 @@ class CNN:
     bias: bool = False
 
     def __post_init__(self):
-        for name in ("width", "outputs", "blocks", "stages"):
-            if not getattr(self, name) >= 1:
-                given = getattr(self, name)
-                raise ValueError(f"{name} = {given} given; a network needs at least 1: choose {name} >= 1")
+        check_sizes(self, "width", "outputs", "blocks", "stages", "kernel")
         if self.blocks % self.stages:
             raise ValueError(
                 f"blocks = {self.blocks} given for {self.stages} stages; every stage needs as many: "
@@ -93,9 +91,9 @@ class CNN:
             dtype: float32 or float64.
 
         Raises:
-            ValueError: float64 asked for while JAX has it switched off.
+            ValueError: as :func:`~pcn_lib.network.checks.check_draw` says.
         """
-        dtype = check_dtype(dtype)
+        dtype = check_draw(key, parameterisation, dtype)
         *keys, last = jax.random.split(key, self.stages + 1)
         layers: list[Layer] = []
         for stage, key in enumerate(keys):

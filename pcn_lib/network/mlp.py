@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from pcn_lib.layers import Layer, Normalised, RMSNorm, draw_dense, draw_norm
+from pcn_lib.network.checks import check_draw, check_sizes, check_whole
 from pcn_lib.network.network import Network
 from pcn_lib.network.stack import Stack
-from pcn_lib.numerics import Activation, check_dtype, identity
+from pcn_lib.numerics import Activation, identity
 from pcn_lib.parameterisation import Parameterisation, Role
 
 
@@ -26,8 +27,8 @@ class MLP:
         outputs: K.
         activation: phi.
         skips: tau, one-layer skips on the hidden layers.
-        bias: whether every layer has one, and the norms a shift.
-        norm: ``LayerNorm`` or ``RMSNorm`` of :mod:`pcn_lib.layers`; None for none.
+        bias: whether every layer has a bias b_l, and the norms a shift.
+        norm: what norm(h) is, ``LayerNorm`` or ``RMSNorm`` of :mod:`pcn_lib.layers`; None for none.
 
     Source: arXiv:2602.07697, its setting.
     """
@@ -42,10 +43,8 @@ class MLP:
     norm: type[RMSNorm] | None = None
 
     def __post_init__(self):
-        for name in ("inputs", "width", "outputs"):
-            if not getattr(self, name) >= 1:
-                given = getattr(self, name)
-                raise ValueError(f"{name} = {given} given; a network needs at least 1: choose {name} >= 1")
+        check_sizes(self, "inputs", "width", "outputs")
+        check_whole("depth", self.depth)
         if not self.depth >= 2:
             raise ValueError(
                 f"depth = {self.depth} given; inference needs a hidden layer: choose depth >= 2 weight layers"
@@ -60,9 +59,9 @@ class MLP:
             dtype: float32 or float64.
 
         Raises:
-            ValueError: float64 asked for while JAX has it switched off.
+            ValueError: as :func:`~pcn_lib.network.checks.check_draw` says.
         """
-        dtype = check_dtype(dtype)
+        dtype = check_draw(key, parameterisation, dtype)
         size = (self.width, self.depth)
         first, middle, last = jax.random.split(key, 3)
 

@@ -16,9 +16,10 @@ from pcn_lib.layers import (
     draw_embedding,
     draw_norm,
 )
+from pcn_lib.network.checks import check_draw, check_sizes
 from pcn_lib.network.network import Network, feedforward
 from pcn_lib.network.stack import Stack
-from pcn_lib.numerics import Activation, check_dtype
+from pcn_lib.numerics import Activation
 from pcn_lib.parameterisation import Parameterisation, Role
 
 
@@ -62,10 +63,7 @@ class Transformer:
     bias: bool = False
 
     def __post_init__(self):
-        for name in ("vocabulary", "length", "width", "heads", "blocks"):
-            if not getattr(self, name) >= 1:
-                given = getattr(self, name)
-                raise ValueError(f"{name} = {given} given; a transformer needs at least 1: choose {name} >= 1")
+        check_sizes(self, "vocabulary", "length", "width", "heads", "blocks")
         if self.width % self.heads:
             raise ValueError(
                 f"width = {self.width} and heads = {self.heads} given; every head reads the same number of units: "
@@ -91,9 +89,9 @@ class Transformer:
             dtype: float32 or float64.
 
         Raises:
-            ValueError: float64 asked for while JAX has it switched off.
+            ValueError: as :func:`~pcn_lib.network.checks.check_draw` says.
         """
-        dtype = check_dtype(dtype)
+        dtype = check_draw(key, parameterisation, dtype)
         first, middle, last = jax.random.split(key, 3)
         options = dict(softmax=self.softmax, bias=self.bias)
         shape = BlockShape(self.width, self.heads, self.blocks, self.activation, self.layer_norm, **options)
