@@ -4,6 +4,7 @@
 """
 
 import datetime
+import logging
 import os
 import pickle
 import platform
@@ -120,7 +121,7 @@ def execute_apart(job: Job) -> RunRecord:
     if record := job.finished:
         return record
     with tempfile.TemporaryFile() as errors:
-        command = [sys.executable, "-m", "pcn_lib.book.job"]
+        command = [sys.executable, "-P", "-m", "pcn_lib.book.job"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
         try:
             pickle.dump(job, process.stdin)
@@ -153,6 +154,8 @@ def main() -> int:
 def _stop(number: int, frame: FrameType | None) -> None:
     """Interrupt the run, its kernel first: asked to end, it would finish its computation before it listened."""
     kill_children()
+    # What the kernel's tasks end with is of no use to anyone.
+    logging.getLogger("asyncio").disabled = True
     signal.default_int_handler(number, frame)
 
 

@@ -18,6 +18,7 @@ from pcn_lib.book.job import Job, execute, execute_apart, now
 from pcn_lib.book.progress import Progress, clock
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project, UsageError
 from pcn_lib.book.records import RunRecord
+from pcn_lib.files import try_place
 from pcn_lib.study.progress import POINTS_FOLDER
 
 TICK_SECONDS = 0.5
@@ -65,6 +66,7 @@ def run_chapters(
         UsageError: before anything runs, for a parameter a chapter does not have or an absent device.
         KeyboardInterrupt: after stopping the chapters that were running.
     """
+    try_place(project.runs / request.profile)
     values = [(chapter, combination) for chapter in chapters for combination in _grid(chapter, request)]
     remote = scheduler.cluster(request.scheduler) if request.scheduler else nullcontext(executor)
     with remote as workers:
@@ -90,7 +92,7 @@ def run_chapters(
 
 def _grid(chapter: Chapter, request: Request) -> list[dict[str, object]]:
     """The values of every combination of the settings; one where no name is given twice."""
-    declared = parameters.declared(notebooks.read(chapter.path))
+    declared = parameters.declared(notebooks.checked(chapter.path), chapter.name)
     if "profile" not in declared:
         raise BookError(f"{chapter.path} has no parameter `profile`: see `pcn notebooks check`.")
     choices: dict[str, list[str]] = {}
@@ -139,7 +141,7 @@ def _carried_out(
 ) -> Iterator[tuple[Job, RunRecord]]:
     futures = {executor.submit(execution, job): job for job in waiting}
     try:
-        for future in _as_completed(futures, at_once, progress):
+        for future in _as_completed(futures, executor, at_once, progress):
             yield futures[future], _result(future, futures[future])
     except BaseException:
         progress.event("Stopping ...")
@@ -148,9 +150,12 @@ def _carried_out(
         raise
 
 
-def _as_completed(futures: dict[Future, Job], at_once: int, progress: Progress) -> Iterator[Future]:
-    left = dict(futures)
+def _as_completed(futures: dict[Future, Job], executor: Executor, at_once: int, progress: Progress) -> Iterator[Future]:
+    left, deserted = dict(futures), False
     while left:
+        before, deserted = deserted, scheduler.deserted(executor)
+        if deserted and not before:
+            progress.event(f"No worker of the cluster is left: {scheduler.START}, and the run goes on; Ctrl-C ends it.")
         # A future counts as running once it is queued for a worker; the first ones really run.
         progress.tick([job.chapter.name for future, job in left.items() if future.running()][:at_once])
         ended, _ = wait(left, TICK_SECONDS, FIRST_COMPLETED)
