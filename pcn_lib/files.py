@@ -12,12 +12,14 @@ NO_PLACE = tuple(
 
 
 def try_place(folder: str | os.PathLike) -> None:
-    """Make the folder if it is missing, and write into it: before a computation whose result is to be kept there.
+    """Write into a folder, or into the one where it will be made: before a computation whose result is to go there.
 
     Raises:
         OSError: a file cannot be written there.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    folder = Path(folder).absolute()
+    while not folder.exists():
+        folder = folder.parent
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".") as file:
         file.write(b"0" * 4096)
 

@@ -42,19 +42,11 @@ def jupyter_book(project: Project, profile: str, *options: str) -> None:
     book_module("jupyter_book")
     project.settings()
     try_place(project.root / "_build")
-    command = [
-        sys.executable,
-        "-P",
-        "-c",
-        "from jupyter_book.cli.main import main; main()",
-        "build",
-        ".",
-        *STRICT,
-        *options,
-    ]
+    command = [sys.executable, "-P", "-c", MAIN, "build", ".", *STRICT, *options]
     environment = os.environ | {"PCN_PROFILE": profile, "PYTHONIOENCODING": "utf-8"}
     process = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, encoding="utf-8")
     log = project.root / "_build" / "build.log"
+    log.parent.mkdir(exist_ok=True)
     log.write_text(process.stdout + process.stderr, encoding="utf-8")
     if process.returncode:
         # Sphinx warns of a page only when it reads it: the next build has to read all of them again.

@@ -66,8 +66,8 @@ def run_chapters(
         UsageError: before anything runs, for a parameter a chapter does not have or an absent device.
         KeyboardInterrupt: after stopping the chapters that were running.
     """
-    try_place(project.runs / request.profile)
     values = [(chapter, combination) for chapter in chapters for combination in _grid(chapter, request)]
+    try_place(project.runs / request.profile)
     remote = scheduler.cluster(request.scheduler) if request.scheduler else nullcontext(executor)
     with remote as workers:
         # The device is the workers': they are asked where they are not this machine.

@@ -122,7 +122,9 @@ def test_a_full_disk_is_found_before_anything_is_computed(book, monkeypatch, cap
         monkeypatch.setattr(module, name, computed)
     monkeypatch.setattr("pcn_lib.verify.__main__.verify", computed)
     monkeypatch.setattr(files.tempfile, "NamedTemporaryFile", full)
+    before = sorted(book.root.iterdir())
     assert "cannot be written (No space left on device): make room" in sentence(capsys, *asked)
+    assert sorted(book.root.iterdir()) == before
 
 
 def test_a_disk_that_fills_up_during_a_run_is_one_sentence_and_leaves_nothing(book):
@@ -180,7 +182,9 @@ def begun(book: Project) -> tuple[subprocess.Popen, list[psutil.Process]]:
     return process, psutil.Process(process.pid).children(recursive=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)]
+)
 def test_however_a_run_ends_its_processes_end_with_it(book, number):
     process, children = begun(book)
     with process:
