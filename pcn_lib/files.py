@@ -17,10 +17,10 @@ def try_place(folder: str | os.PathLike) -> None:
     Raises:
         OSError: a file cannot be written there.
     """
-    folder = Path(folder).absolute()
-    while not folder.exists():
-        folder = folder.parent
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".") as file:
+    place = Path(folder).absolute()
+    while not place.exists():
+        place = place.parent
+    with tempfile.NamedTemporaryFile(dir=place, prefix=".") as file:
         file.write(b"0" * 4096)
 
 
