@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from pcn_lib import files
-from pcn_lib.book import build, cli, recording, runner
+from pcn_lib.book import build, cli, recording, runner, scheduler
 from pcn_lib.book.devices import Device
 from pcn_lib.book.progress import Progress
-from pcn_lib.book.project import Project
+from pcn_lib.book.project import BookError, Project
 from tests.book.conftest import PARAMETERS, REPOSITORY, chapter_text
 from tests.book.test_report import HALF, put, record
 
@@ -231,3 +231,36 @@ def test_a_cluster_that_loses_its_workers_says_so_once_and_what_to_do(capsys):
     patched.undo()
     assert future is late
     assert capsys.readouterr().out.count("No worker of the cluster is left: start one with `dask worker`") == 1
+
+
+def test_a_cluster_without_workers_is_not_waited_for_in_silence():
+    class Client:
+        def wait_for_workers(self, count, timeout):
+            raise TimeoutError
+
+    with pytest.raises(BookError, match="at tcp://a:1 has no workers: start one with `dask worker`"):
+        scheduler._wait_for_workers(Client(), "tcp://a:1")
+
+
+LOSES_A_TASK = """
+import asyncio, os, signal
+from pcn_lib.book import job
+signal.signal(signal.SIGTERM, job._stop)
+async def lose():
+    raise RuntimeError("the kernel died")
+async def run():
+    task = asyncio.ensure_future(lose())
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(9)
+try:
+    asyncio.run(run())
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_a_run_that_is_stopped_does_not_speak_of_its_kernels_tasks():
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run([sys.executable, "-c", LOSES_A_TASK], env=environment, capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ("stopped\n", "")
