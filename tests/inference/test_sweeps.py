@@ -62,6 +62,10 @@ def test_sweeps_converge_where_lambda_m_is_below_one_and_say_so_where_they_do_no
     assert not equilibrate(narrow, Sweeps(1e-10, max_steps=50)).converged
 
 
+def test_sweeps_that_diverge_to_infinity_end_all_the_same():
+    assert not jax.jit(Sweeps(max_steps=10_000))(Case(output_precision=1e6).problem()).converged
+
+
 def test_a_barzilai_borwein_step_reaches_the_same_equilibrium_in_no_more_sweeps():
     problem = Case(width=64, depth=3).problem()
     plain, fast = equilibrate(problem, Sweeps(1e-10)), equilibrate(problem, Sweeps(1e-10, accelerate=True))
