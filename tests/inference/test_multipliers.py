@@ -48,6 +48,13 @@ def test_a_chain_of_single_units_goes_half_of_the_way_to_bp_in_every_round():
     np.testing.assert_allclose(reached.energies[:2, 0], (1.8, 2.25), rtol=1e-12)
 
 
+@pytest.mark.parametrize("precision, rounds", [(1.0, 38), (1 / 25, 5)])
+def test_rounds_go_on_until_both_numbers_of_the_certificate_are_small(precision, rounds):
+    # Deviation q^k, violation (1 - q) q^(k-1): with q = 5/6 the former is last to fall below 1e-3, with 1/6 the latter.
+    problem = replace(one_unit_problem(weights=(1, 2, 1), x=1, y=8), output_precision=precision)
+    assert equilibrate(problem, MethodOfMultipliers(1e-3, inner=TIGHT)).require().rounds.tolist() == [rounds]
+
+
 @pytest.mark.parametrize("rho", [1.0, 2.5])
 def test_the_first_round_is_pc_with_the_penalty_taken_off_the_precision(rho):
     problem = Case(output_precision=1.7).problem()
@@ -93,6 +100,13 @@ def test_sweeps_inside_need_a_penalty_above_the_norm_of_lambda_m():
     enough, too_little = (equilibrate(problem, replace(method, penalty=share * norm)) for share in (1.1, 0.9))
     assert enough.converged and not too_little.converged
     assert np.all(too_little.residual > 1e-2)
+
+
+def test_rounds_that_are_not_solved_are_not_certified_however_near_they_are():
+    # A single sweep from e = 0 gives mu = d at once.
+    careless = MethodOfMultipliers(1.01, max_rounds=1, penalty=4.0, inner=Sweeps(1e-10, max_steps=1))
+    answer = equilibrate(Case().problem(), careless)
+    assert answer.deviation.max() < 1e-12 and np.all(answer.violation < 1.01) and not answer.converged
 
 
 def test_a_certificate_needs_rounds_and_says_what_is_missing():
