@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import xarray as xr
 
-from pcn_lib.results import Provenance
+from pcn_lib.provenance import Provenance
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from benchmarks.rows import Machine, Row, labelled
 from benchmarks.scaling import Grid
 from benchmarks.transformer import TextSize
 from pcn_lib.energy import cross_entropy, squared_error
-from pcn_lib.results import provenance
+from pcn_lib.provenance import provenance
 
 #: N / L from which an equilibrium should cost at most ``EQUILIBRIUM_GOAL`` BP steps.
 WIDE, EQUILIBRIUM_GOAL = 16, 3.0

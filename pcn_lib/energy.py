@@ -58,12 +58,13 @@ class Problem:
     Attributes:
         network: L layers, weights included.
         x: inputs, axes [batch, ...].
-        y: targets, axes [batch, outputs].
-        loss: ell, one sample's loss.
+        y: targets, axes [batch, ...], as ``loss`` reads them: [batch, outputs], or [batch] for integer labels.
+        loss: ell, from one sample's output and target to one number. Optax's losses of one number serve as they
+            are, as ``optax.softmax_cross_entropy_with_integer_labels``; take the sum of those with one for each unit.
         output_precision: lambda, the weight of the loss in the energy.
 
     Raises:
-        ValueError: x and y of different batch, x of another network, or lambda not positive.
+        ValueError: x or y a list, no samples, x and y of different batch, x of another network, or lambda not positive.
     """
 
     network: Network
@@ -75,6 +76,9 @@ class Problem:
     def __post_init__(self):
         if not self.output_precision > 0:
             raise ValueError(f"output precision lambda = {self.output_precision} given; it must be positive: try 1")
+        for name in ("x", "y"):
+            if isinstance(getattr(self, name), list):
+                raise ValueError(f"{name} given as a list; an array is needed: pass jnp.asarray({name})")
         # JAX also builds this record around placeholders (axis numbers, None): only arrays are checked.
         if not all(hasattr(a, "shape") and getattr(a, "ndim", 0) for a in (self.x, self.y)):
             return
@@ -86,6 +90,23 @@ class Problem:
                 f"{self.x.shape[0]} inputs and {self.y.shape[0]} targets given; each input needs one target: "
                 "pass x and y of the same batch"
             )
+        if self.x.shape[0] == 0:
+            raise ValueError(f"x of shape {self.x.shape} given, a batch of no samples; pass one sample at least")
+
+    def sample_loss(self, output: Array, y: Array) -> Float[Array, ""]:
+        """ell(output, y) of one sample.
+
+        Raises:
+            ValueError: a loss that gives an array, whose mean would be taken for the loss.
+        """
+        value = self.loss(output, y)
+        if jnp.shape(value):
+            name = getattr(self.loss, "__name__", self.loss)
+            raise ValueError(
+                f"loss {name} given, which makes an array of shape {jnp.shape(value)} of one sample's output "
+                f"{output.shape}; the energy needs one number: pass lambda u, y: jnp.sum({name}(u, y))"
+            )
+        return value
 
 
 def one_unit_problem(*, weights: Sequence[int | float], x: int | float, y: int | float) -> Problem:
@@ -99,7 +120,7 @@ def one_unit_problem(*, weights: Sequence[int | float], x: int | float, y: int |
 def loss(problem: Problem) -> Float[Array, ""]:
     """Loss(theta), the mean over the batch of ell(f(x_i), y_i): BP's objective."""
     outputs = jax.vmap(problem.network.sample_forward)(problem.x).output
-    return jnp.mean(jax.vmap(problem.loss)(outputs, problem.y))
+    return jnp.mean(jax.vmap(problem.sample_loss)(outputs, problem.y))
 
 
 def prediction_errors(problem: Problem, activities: Activities) -> Activities:
@@ -113,7 +134,7 @@ def prediction_errors(problem: Problem, activities: Activities) -> Activities:
 
 def sample_energy(errors: Activities, output: Array, y: Array, problem: Problem) -> Float[Array, ""]:
     """One sample's energy from its prediction errors and output: sum 1/2 ||e_l||^2 + lambda ell(u, y)."""
-    return tree_dot(errors, errors) / 2 + problem.output_precision * problem.loss(output, y)
+    return tree_dot(errors, errors) / 2 + problem.output_precision * problem.sample_loss(output, y)
 
 
 def energy(problem: Problem, activities: Activities) -> Float[Array, ""]:

@@ -53,7 +53,12 @@ def equivalent(parameterisations: Sequence[Parameterisation], mlp: MLP) -> Equiv
     """The initial scales (a/a') sigma and rates (a/a')^2 rho at which NTP, of multiplier a', does the same.
 
     Source: derived here, see the chapter "Width: stable parameterisations".
+
+    Raises:
+        ValueError: an MLP with biases or norms, which have numbers of their own.
     """
+    if mlp.bias or mlp.norm:
+        raise ValueError("an MLP with biases or norms given; these numbers are those of matrices: leave them out")
     start, rate = [], []
     for role in Role:
         size = dict(fan_in=mlp.inputs if role is Role.INPUT else mlp.width, width=mlp.width, depth=mlp.depth)

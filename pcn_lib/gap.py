@@ -60,8 +60,17 @@ def predict(width: int, depth: int, *, alignment: float, gamma_0: float = 1.0) -
         alignment: q = ||(1/B) sum_i y_i x_i||^2 / D.
         gamma_0: output scale.
 
+    Raises:
+        ValueError: a network without a hidden layer, or a size, alignment or output scale that is not positive.
+
     Assumes: Loss = 1/2, its value for targets +-1 when the output is small, gamma_0^2 N >> 1.
     """
+    for name, least, given in (("width", 1, width), ("depth", 2, depth)):
+        if not given >= least:
+            raise ValueError(f"{name} = {given} given; a prediction needs a hidden layer: choose {name} >= {least}")
+    for name, given in (("alignment", alignment), ("gamma_0", gamma_0)):
+        if not given > 0:
+            raise ValueError(f"{name} = {given} given; the prediction divides by it: choose {name} > 0")
     growth = 1 + 1 / depth
     sums = list(_squared_sums(depth))
     per_layer = 1 / (gamma_0**2 * width)
@@ -108,6 +117,6 @@ def first_order_gap(problem: Problem) -> Float[Array, ""]:
     Source: derived here, see the chapter "Nonlinear networks".
     """
     outputs = feedforward(problem.network, problem.x).output
-    g = jax.vmap(jax.grad(problem.loss))(outputs, problem.y)
+    g = jax.vmap(jax.grad(problem.sample_loss))(outputs, problem.y)
     gMg = jnp.einsum("bi,bij,bj->b", g, sample_grams(problem), g)
     return problem.output_precision * jnp.mean(gMg) / 2 / loss(problem)

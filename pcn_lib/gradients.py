@@ -49,7 +49,7 @@ def pc_gradient(problem: Problem, equilibrium: Equilibrium) -> Network:
         predicted, outputs = predictions(network, problem.x, equilibrium.activities)
         # d 1/2||z - f||^2 = -e . df: with e given, nothing is lost in subtracting f from z again.
         work = tree_dot(equilibrium.errors, predicted) / problem.x.shape[0]
-        return problem.output_precision * jnp.mean(jax.vmap(problem.loss)(outputs, problem.y)) - work
+        return problem.output_precision * jnp.mean(jax.vmap(problem.sample_loss)(outputs, problem.y)) - work
 
     return jax.grad(local_energy)(problem.network)
 

@@ -126,7 +126,8 @@ def _newton(
 
     last = jax.lax.while_loop(go_on, body, _State(jnp.zeros_like(start), start, jnp.array(0)))
     residual = jnp.linalg.norm(last.equation)
-    return last.w, residual, last.steps, residual <= target
+    # An overflow of f or y is no target.
+    return last.w, residual, last.steps, (residual <= target) & jnp.isfinite(target)
 
 
 def _backtrack(value: Callable[[Array], Array], w: Array, direction: Array, rounding: Array) -> Array:
@@ -180,7 +181,7 @@ def linearised_energy(problem: Problem) -> Float[Array, ""]:
 
 def _proximal_points(problem: Problem, M: Array, metric_axis: int | None) -> ProximalPoint:
     def one(f, y, M):
-        return proximal_point(problem.loss, f, y, M, problem.output_precision)
+        return proximal_point(problem.sample_loss, f, y, M, problem.output_precision)
 
     outputs = feedforward(problem.network, problem.x).output
     return jax.vmap(one, in_axes=(0, 0, metric_axis))(outputs, problem.y, M)
@@ -209,7 +210,7 @@ def sandwich(problem: Problem) -> Sandwich:
     M = gram(linear_jacobians(problem.network))
 
     def one(f: Array, y: Array) -> Sandwich:
-        value, g = jax.value_and_grad(lambda u: problem.output_precision * problem.loss(u, y))(f)
+        value, g = jax.value_and_grad(lambda u: problem.output_precision * problem.sample_loss(u, y))(f)
         return Sandwich(value - g.ravel() @ (M @ g.ravel()) / 2, value)
 
     return jax.vmap(one)(feedforward(problem.network, problem.x).output, problem.y)
@@ -235,7 +236,7 @@ class ProximalExact:
 
         def solve(sample: Sample, start: Point, scale: Array) -> Answer:
             f = problem.network.sample_forward(sample.x).output
-            point = proximal_point(problem.loss, f, sample.y, M, problem.output_precision)
+            point = proximal_point(problem.sample_loss, f, sample.y, M, problem.output_precision)
             errors = jax.tree.map(lambda P: jnp.tensordot(point.delta.ravel(), P, axes=1), jacobians)
             reached = sample.at(errors)
             return Answer(reached, sample.residual(reached, scale), point.steps, jnp.array(False))

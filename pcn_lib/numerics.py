@@ -74,6 +74,36 @@ def check_dtype(dtype) -> jnp.dtype:
     return dtype
 
 
+def check_key(key: Array) -> None:
+    """Refuse what is no random key, such as a bare seed.
+
+    Raises:
+        ValueError: anything but an array of keys.
+    """
+    if not isinstance(key, jax.Array):
+        raise ValueError(f"key = {key!r} given; a random key is needed: pass jax.random.key(0), or with another seed")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse seeds that JAX or NumPy do not draw from.
+
+    Raises:
+        ValueError: below 0, or more than 32 bits hold.
+    """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed = {seed} given; draws need one of 32 bits: choose 0 <= seed < 2**32")
+
+
+def check_rate(rate: float | Array) -> None:
+    """Refuse learning rates that climb; those inside ``jit`` are not looked at.
+
+    Raises:
+        ValueError: negative, or NaN.
+    """
+    if isinstance(rate, int | float) and not rate >= 0:
+        raise ValueError(f"rate = {rate} given; descent needs one that is not negative: choose rate > 0")
+
+
 def tree_dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
     """Inner product of two pytrees of one structure, summed over every entry."""
     products = jax.tree.map(lambda u, v: jnp.sum(u * v), a, b)
@@ -81,8 +111,14 @@ def tree_dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
 
 
 def tree_norm(tree: PyTree) -> Float[Array, ""]:
-    """Euclidean norm over every entry of a pytree."""
-    return jnp.sqrt(tree_dot(tree, tree))
+    """Euclidean norm over every entry of a pytree; right where the squares of entries overflow or vanish, too."""
+    largest = jax.tree.reduce(jnp.maximum, jax.tree.map(lambda u: jnp.max(jnp.abs(u), initial=0), tree))
+    # Entries are brought near 1 by a power of two, which rounds nothing.
+    kind = jnp.finfo(largest.dtype)
+    power = jax.lax.reduce_precision(jax.lax.stop_gradient(largest), kind.nexp, 0)
+    unit = jnp.clip(power, float(kind.tiny), 1 / float(kind.tiny))
+    near_one = jax.tree.map(lambda u: u * (1 / unit), tree)
+    return unit * jnp.sqrt(tree_dot(near_one, near_one))
 
 
 def tree_subtract(a: PyTree, b: PyTree) -> PyTree:

@@ -1,8 +1,9 @@
 """Every multiplier, initial variance and learning-rate factor, as numbers from exponents.
 
-A parameterisation is a table: one row per role of a weight (input, hidden, output) and one
-column per quantity.  Standard (SP), neural tangent (NTP), muPC with and without skips and the
-general abcd family are *values* of one frozen dataclass; no other module asks which one is in use.
+A parameterisation is a table: one row per role of a weight (input, hidden, output), from which those of the vectors
+beside them follow (biases, scales and shifts of norms), and one column per quantity.  Standard (SP), neural tangent
+(NTP), muPC with and without skips and the general abcd family are *values* of one frozen dataclass; no other module
+asks which one is in use.
 
 Source: arXiv:2602.07697, on stable, non-lazy parameterisations; Yang & Hu 2021 (arXiv:2011.14522) for the abc family;
 Yang et al. 2023 (arXiv:2310.02244) and Bordelon et al. 2023 (arXiv:2309.16620) for the depth exponent.
@@ -14,10 +15,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pcn_lib.gains import name_of, no_gain, usual_gain
 from pcn_lib.numerics import Activation, identity
+from pcn_lib.scales import Power as Power
+from pcn_lib.scales import RoleScales as RoleScales
+from pcn_lib.scales import Scales as Scales
 from pcn_lib.tables import aligned
 
 
@@ -27,84 +31,6 @@ class Role(Enum):
     INPUT = "input"
     HIDDEN = "hidden"
     OUTPUT = "output"
-
-
-@dataclass(frozen=True)
-class Power:
-    """constant * fan_in^fan_in * N^width * L^depth, the exponents being this record's fields."""
-
-    constant: float = 1.0
-    fan_in: float = 0.0
-    width: float = 0.0
-    depth: float = 0.0
-
-    def __call__(self, fan_in: int, width: int, depth: int) -> float:
-        # Python floats throughout: a NumPy scalar would promote float32 arrays under x64.
-        return self.constant * float(fan_in) ** self.fan_in * float(width) ** self.width * float(depth) ** self.depth
-
-    def __str__(self) -> str:
-        factors = [f"{self.constant:.4g}"] if self.constant != 1.0 else []
-        for letter, exponent in (("D", self.fan_in), ("N", self.width), ("L", self.depth)):
-            if exponent:
-                factors.append(letter if exponent == 1 else f"{letter}^{exponent:.4g}")
-        return " ".join(factors) or "1"
-
-
-@dataclass(frozen=True)
-class Scales:
-    """One weight's numbers: W ~ variance, used as multiplier * W, trained at eta * rate.
-
-    Attributes:
-        multiplier: a_l of the layer map.
-        variance: sigma^2 of the initial weights.
-        gd_rate: factor on the rate eta under gradient descent.
-        adam_rate: factor on the rate eta under Adam.
-        adam_epsilon: factor on Adam's epsilon, which must stay below the gradients as they shrink with size.
-    """
-
-    multiplier: float
-    variance: float
-    gd_rate: float
-    adam_rate: float
-    adam_epsilon: float = 1.0
-
-
-@dataclass(frozen=True)
-class RoleScales:
-    """One row of the table: :class:`Scales` as powers of fan-in, width and depth."""
-
-    multiplier: Power = Power()
-    variance: Power = Power()
-    gd_rate: Power = Power()
-    adam_rate: Power = Power()
-    adam_epsilon: Power = Power()
-
-    @property
-    def powers(self) -> tuple[Power, ...]:
-        """The columns of the table, in the order of :class:`Scales`."""
-        return (self.multiplier, self.variance, self.gd_rate, self.adam_rate, self.adam_epsilon)
-
-
-#: What makes up for the variance that an activation function takes, as initialisations usually have it.
-GAINS: dict[Activation, float] = {identity: 1.0, jnp.tanh: 5 / 3, jax.nn.relu: math.sqrt(2.0)}
-
-
-def no_gain(activation: Activation) -> float:
-    """1 for every activation function."""
-    return 1.0
-
-
-def usual_gain(activation: Activation) -> float:
-    """The entry of :data:`GAINS` for an activation function.
-
-    Raises:
-        ValueError: it has none.
-    """
-    if activation not in GAINS:
-        known = ", ".join(phi.__name__ for phi in GAINS)
-        name = getattr(activation, "__name__", activation)
-        raise ValueError(f"activation {name} given; gains are known for {known}: add its gain to GAINS")
-    return GAINS[activation]
 
 
 @dataclass(frozen=True)
@@ -129,6 +55,9 @@ class Parameterisation:
     attention: Power = Power(fan_in=-0.5)
     gain: Callable[[Activation], float] = no_gain
 
+    def __post_init__(self):
+        _check_output_scale(self.gamma_0)
+
     def scales(self, role: Role, *, fan_in: int, width: int, depth: int, activation: Activation = identity) -> Scales:
         """The numbers for one weight, behind ``activation``, of a network of width N and depth L weight layers.
 
@@ -136,6 +65,11 @@ class Parameterisation:
         """
         multiplier, *others = (power(fan_in, width, depth) for power in getattr(self, role.value).powers)
         return Scales(self.gain(activation) * multiplier, *others)
+
+    def vector_scales(self, role: Role, width: int, depth: int) -> Scales:
+        """The numbers for a vector beside weights of a role (:meth:`RoleScales.vector`), a bias say; no gain."""
+        row = getattr(self, role.value).vector(readout=role is Role.OUTPUT)
+        return Scales(*(power(1, width, depth) for power in row.powers))
 
     def draw(self, key: Array, shape: tuple[int, ...], scales: Scales, dtype) -> Float[Array, "..."]:
         """Initial weights of variance ``scales.variance``: drawn in float32, then cast.
@@ -146,20 +80,33 @@ class Parameterisation:
         return weight.astype(dtype)
 
     def __str__(self) -> str:
+        return self.table()
+
+    def table(self, activation: Activation | None = None) -> str:
+        """The table as text, with the gain of an activation function where one is given and gains are used."""
         header = ("", "multiplier a", "variance", "GD rate / eta", "Adam rate / eta", "Adam epsilon / eps")
-        numbers = [(role.value, *map(str, getattr(self, role.value).powers)) for role in Role]
+        rows = {role: getattr(self, role.value) for role in Role}
+        vectors = {role: row.vector(readout=role is Role.OUTPUT) for role, row in rows.items()}
+        numbers = [(role.value, *map(str, row.powers)) for role, row in rows.items()]
+        numbers += [(f"{role.value} vectors", *map(str, row.powers)) for role, row in vectors.items()]
         shown = len(header) - all(row[-1] == "1" for row in numbers)
-        rows = [row[:shown] for row in (header, *numbers)]
+        lines = aligned([row[:shown] for row in (header, *numbers)])
         title = f"{self.name}, gamma_0 = {self.gamma_0:g}   (D: fan-in, N: width, L: weight layers)"
-        gains = ["multipliers times the gain of the activation function"] if self.gain is not no_gain else []
-        return "\n".join([title, *aligned(rows), *gains])
+        whose = "the activation function" if activation is None else name_of(activation)
+        gain = "" if activation is None else f", {self.gain(activation):.4g}"
+        gains = [f"multipliers of weights behind {whose} times its gain{gain}"] if self.gain is not no_gain else []
+        return "\n".join([title, *lines, *gains])
 
 
 def _readout(gamma_0: float, **exponents: float) -> Power:
     """The readout's multiplier, 1/gamma_0 times powers of its sizes."""
+    _check_output_scale(gamma_0)
+    return Power(1 / gamma_0, **exponents)
+
+
+def _check_output_scale(gamma_0: float) -> None:
     if not gamma_0 > 0:
         raise ValueError(f"output scale gamma_0 = {gamma_0} given; it must be positive: try gamma_0 = 1")
-    return Power(1 / gamma_0, **exponents)
 
 
 def _unit_uniform(key: Array, shape: tuple[int, ...], dtype) -> Array:
@@ -208,8 +155,8 @@ def mupc_skips(gamma_0: float = 1.0) -> Parameterisation:
 def mupc_convolutional(gamma_0: float = 1.0) -> Parameterisation:
     """muPC as the authors' convolutional networks have it: :func:`mupc_skips` with two differences.
 
-    The multiplier of a weight behind an activation function carries its gain (:data:`GAINS`), and Adam's rate of the
-    first convolution is eta itself.
+    The multiplier of a weight behind an activation function carries its gain (:func:`pcn_lib.gains.usual_gain`), and
+    Adam's rate of the first convolution is eta itself.
 
     Source: arXiv:2602.07697, Figure 4b (the authors' published code); Bordelon et al. 2023 (arXiv:2309.16620).
     """

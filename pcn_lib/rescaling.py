@@ -168,7 +168,12 @@ def expected_rescaling(mlp: MLP, parameterisation: Parameterisation) -> float:
     Args:
         mlp: a linear MLP; its sizes and skips matter, not its activation.
         parameterisation: multipliers and variances.
+
+    Raises:
+        NotLinear: an MLP with norms.
     """
+    if mlp.norm:
+        raise NotLinear("an MLP with norms given, which are not linear: choose norm=None, or measure sample_rescalings")
 
     def gain(role: Role) -> float:
         scales = parameterisation.scales(role, fan_in=mlp.width, width=mlp.width, depth=mlp.depth)

@@ -189,12 +189,13 @@ def stand_ins(draws: ArrayLike, *, runs: int = 1, error: float = 0.0) -> Float[n
         if math.comb(n, runs) <= SUBSETS
         else (rng.choice(n, runs, replace=False) for _ in range(SUBSETS))
     )
-    found = []
-    for chosen in subsets:
-        inside = np.isin(np.arange(n), chosen)
-        read = draws[inside].mean(axis=0) + rng.uniform(-error, error, draws.shape[1])
-        found.append(_deviations(read, draws[~inside], runs, error))
-    return np.array(found)
+    drawn = [(list(chosen), rng.uniform(-error, error, draws.shape[1])) for chosen in subsets]
+    inside = np.array([chosen for chosen, _ in drawn])
+    left = np.ones((len(inside), n), dtype=bool)
+    np.put_along_axis(left, inside, False, axis=1)
+    outside = left.nonzero()[1].reshape(len(inside), n - runs)
+    read = draws[inside].mean(axis=1) + np.array([misread for _, misread in drawn])
+    return _deviations(read, np.moveaxis(draws[outside], 1, 0), runs, error)
 
 
 def _hotelling(values: np.ndarray, draws: np.ndarray, runs: int, error: float) -> tuple[float, float]:

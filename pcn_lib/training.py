@@ -13,8 +13,9 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from pcn_lib.energy import Problem, loss
 from pcn_lib.gradients import GradientComparison, compare, loss_and_bp_gradient, pc_gradient
-from pcn_lib.inference import Equilibrium, Solver
+from pcn_lib.inference import Equilibrium, Solver, check_solver
 from pcn_lib.network import Network, check_input
+from pcn_lib.numerics import check_key, check_rate
 
 
 @jax.tree_util.register_dataclass
@@ -24,9 +25,15 @@ class GradientDescent:
 
     Attributes:
         rate: eta, the base rate.
+
+    Raises:
+        ValueError: a negative rate.
     """
 
     rate: float | Array
+
+    def __post_init__(self):
+        check_rate(self.rate)
 
     def transformation(self, network: Network) -> optax.GradientTransformation:
         """The Optax transformation for this network."""
@@ -42,11 +49,17 @@ class Adam:
         rate: eta, the base rate.
         decays: of the first and the second moment.
         epsilon: eps, added to the root of the second moment.
+
+    Raises:
+        ValueError: a negative rate.
     """
 
     rate: float | Array
     decays: tuple[float, float] = field(default=(0.9, 0.999), metadata={"static": True})
     epsilon: float = field(default=1e-8, metadata={"static": True})
+
+    def __post_init__(self):
+        check_rate(self.rate)
 
     def transformation(self, network: Network) -> optax.GradientTransformation:
         """The Optax transformation for this network."""
@@ -116,6 +129,9 @@ class Schedule:
         steps: weight updates.
         solver: reaches the equilibrium before each of them.
         probe: extra measurements at each step; None for none.
+
+    Raises:
+        ValueError: no steps, or no solver.
     """
 
     steps: int
@@ -125,6 +141,7 @@ class Schedule:
     def __post_init__(self):
         if not self.steps >= 1:
             raise ValueError(f"steps = {self.steps} given; training needs at least 1: choose steps >= 1")
+        check_solver(self.solver)
 
 
 def train(problem: Problem, optimiser: Optimiser, schedule: Schedule) -> Training:
@@ -180,8 +197,9 @@ def shuffled_batches(key: Array, samples: int, batch: int, steps: int) -> Int[Ar
         steps: batches wanted; ``samples // batch`` of them are one epoch.
 
     Raises:
-        ValueError: a batch that is empty or larger than all the samples.
+        ValueError: a seed in place of a key, or a batch that is empty or larger than all the samples.
     """
+    check_key(key)
     if not 1 <= batch <= samples:
         raise ValueError(f"batch = {batch} of {samples} samples given; choose 1 <= batch <= {samples}")
     per_epoch = samples // batch

@@ -23,7 +23,12 @@ def effective_width(mlp: MLP, parameterisation: Parameterisation) -> float:
     """nu = N phi(A)^2 / phi(A^2): the degrees of freedom of the Wishart matrix that S - I is like.
 
     nu = N for L = 2; nu -> N (e - 1)^2 / (2 e) = 0.54 N for deep networks under muPC with skips and 3 N / L without.
+
+    Raises:
+        ValueError: an MLP with norms, which are not linear.
     """
+    if mlp.norm:
+        raise ValueError("an MLP with norms given, which are not linear: choose norm=None")
     scales = parameterisation.scales(Role.HIDDEN, fan_in=mlp.width, width=mlp.width, depth=mlp.depth)
     tau = float(mlp.skips)
     growth = tau + scales.multiplier**2 * scales.variance * mlp.width

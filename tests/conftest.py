@@ -1,10 +1,8 @@
 """Settings of every test: double precision, strict promotion, checked shapes, GPU tests only where a GPU is."""
 
-import fcntl
 import os
 from importlib import metadata
 from importlib.util import find_spec
-from pathlib import Path
 
 # Most of a test's time is compilation, a third of it optimisation that such small arrays do not repay, and half of the
 # rest goes to a way of generating code that jaxlib 0.10 can do without; 0.12 knows no other and stops at the flag.
@@ -30,9 +28,11 @@ collect_ignore = [] if RENDERS else ["book"]
 
 CHECKED = (
     "numerics",
+    "gains",
+    "scales",
     "parameterisation",
     "data",
-    "results",
+    "provenance",
     "layers",
     "network",
     "energy",
@@ -45,16 +45,10 @@ CHECKED = (
     "training",
     "dmft",
     "study",
-    "experiments",
-    "claims",
-    "figures",
     "verify",
 )
 # Every annotated shape is checked at run time; this must come before the first import of pcn_lib.
 install_import_hook([f"pcn_lib.{module}" for module in CHECKED], "beartype.beartype")
-
-from pcn_lib.book.project import Project  # noqa: E402 - after the import hook
-from pcn_lib.book.runner import Request, run_chapters  # noqa: E402
 
 
 def has_gpu() -> bool:
@@ -69,18 +63,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if marked and not has_gpu():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="no GPU on this machine"))
-
-
-@pytest.fixture(scope="session")
-def smoke_runs() -> Project:
-    """The book with every chapter run at the smallest size; runs that are up to date are used again."""
-    project = Project(Path(__file__).parents[1])
-    project.runs.mkdir(exist_ok=True)
-    with (project.runs / ".tests").open("w") as lock:
-        # Where tests run in several processes, one of them runs the chapters; the others wait and find them done.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        run_chapters(project, project.chapters(), Request(profile="smoke"))
-    return project
 
 
 def pytest_report_header() -> list[str]:

@@ -20,7 +20,7 @@ from benchmarks.transformer import TextSize
 from pcn_lib.book.benchmarks import met, methods, ratios, rows, table
 from pcn_lib.gradients import bp_gradient
 from pcn_lib.numerics import tolerance
-from pcn_lib.results import provenance
+from pcn_lib.provenance import provenance
 from pcn_lib.study import load, save
 from tests.oracles import dense_equilibrium, jacobian_products, relative_gap
 

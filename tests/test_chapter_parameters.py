@@ -9,7 +9,7 @@ import pytest
 
 from pcn_lib.book import notebooks, parameters
 from pcn_lib.book.project import Chapter, Project, UsageError
-from pcn_lib.experiments.profiles import SettingsError
+from pcn_lib.study import SettingsError
 
 PROJECT = Project(Path(__file__).parents[1])
 CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]

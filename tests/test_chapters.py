@@ -7,9 +7,18 @@ import pytest
 from pcn_lib.book.format import violations
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.records import run_of
+from pcn_lib.book.runner import Request, run_chapters
 
 PROJECT = Project(Path(__file__).parents[1])
 CHAPTERS = [pytest.param(chapter, id=chapter.name) for chapter in PROJECT.chapters()]
+
+
+@pytest.fixture(scope="module")
+def smoke_runs() -> Project:
+    """The book with every chapter run at the smallest size; runs that are up to date are used again."""
+    PROJECT.runs.mkdir(exist_ok=True)
+    run_chapters(PROJECT, PROJECT.chapters(), Request(profile="smoke"))
+    return PROJECT
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -17,6 +26,7 @@ def test_a_chapter_is_committed_in_form(chapter: Chapter):
     assert violations(chapter.path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_runs_at_smoke_size_and_what_it_claims_holds(chapter: Chapter, smoke_runs: Project):
     run = run_of(smoke_runs, chapter, "smoke")

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pcn_lib.claims import ClaimFailed, Relation, at_least, at_most, close, fails_outside, report
-from pcn_lib.results import provenance
+from pcn_lib.provenance import provenance
+from pcn_lib.study import ClaimFailed, Relation, at_least, at_most, close, fails_outside, report
 
 WORDS = ("a name", "A statement.")
 
@@ -123,5 +123,5 @@ def test_a_report_of_nothing_or_of_two_of_one_name_is_refused():
 
 
 def test_making_a_claim_needs_no_notebook():
-    code = "import pcn_lib.claims, sys; assert 'IPython' not in sys.modules"
+    code = "import pcn_lib.study, sys; assert 'IPython' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,10 +8,9 @@ import pytest
 from pcn_lib.energy import Problem, squared_error
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Sweeps, equilibrate
-from pcn_lib.layers import AveragePool, Convolution, FlatDense, convolve_by_library, convolve_by_rows
+from pcn_lib.layers import AveragePool, Convolution, Dense, FlatDense, Wrapped, convolve_by_library, convolve_by_rows
 from pcn_lib.network import CNN, Stack
-from pcn_lib.numerics import identity
-from pcn_lib.parameterisation import Scales, mupc_convolutional, mupc_skips, usual_gain
+from pcn_lib.parameterisation import Scales, mupc_convolutional, mupc_skips
 from pcn_lib.rescaling import LinearExact, expected_cnn_rescaling, rescaling
 from tests.oracles import convolution_by_loops, pool_by_loops, relative_gap
 
@@ -51,6 +50,16 @@ def test_a_residual_convolution_adds_its_input_to_the_convolution_of_its_activat
 def test_a_kernel_without_a_middle_is_refused():
     with pytest.raises(ValueError, match="2 x 2 given"):
         Convolution(jnp.ones((2, 2, 1, 1)), SCALES)
+
+
+def test_a_skip_from_one_channel_to_eight_is_refused_and_not_broadcast(image):
+    widening = Convolution(jnp.ones((3, 3, 1, 8)), SCALES, skip=True)
+    with pytest.raises(ValueError, match=r"from an input of shape \(4, 5, 1\) to an output of shape \(4, 5, 8\)"):
+        widening(image[..., :1])
+    with pytest.raises(ValueError, match="as many outputs as inputs"):
+        Dense(jnp.ones((8, 1)), SCALES, skip=True)(jnp.ones(1))
+    with pytest.raises(ValueError, match="as many outputs as inputs"):
+        Wrapped(lambda h: jnp.tile(h, 8), SCALES, skip=True)(jnp.ones(1))
 
 
 def test_pooling_takes_means_of_whole_windows_and_has_no_rates(image):
@@ -102,12 +111,6 @@ def test_sizes_that_make_no_network_are_refused(wrong, message):
         CNN(**{**dict(image=(8, 8, 1), width=2, outputs=2, blocks=4, stages=2), **wrong})
 
 
-def test_gains_are_known_for_named_activations_only():
-    assert usual_gain(identity) == 1 and usual_gain(jax.nn.relu) == pytest.approx(2**0.5)
-    with pytest.raises(ValueError, match="known for identity, tanh, relu"):
-        usual_gain(jnp.sin)
-
-
 def test_the_closed_form_of_a_linear_cnn_is_the_certified_equilibrium(linear):
     assert linear.network.linear
     exact = equilibrate(linear, LinearExact(tolerance=1e-12)).require()
@@ -140,3 +143,13 @@ def test_the_expected_rescaling_falls_as_one_over_the_width():
     sizes = (2, 8, 512)
     numbers = [N * expected_cnn_rescaling(CNN((9, 8, 1), N, 10), mupc_convolutional()) for N in sizes]
     np.testing.assert_allclose(numbers, numbers[0], rtol=1e-12)
+
+
+def test_the_expected_rescaling_of_a_small_network_is_the_one_summed_by_hand():
+    # One stage on 4 x 4 pixels with two blocks: L = 1 + 2 + 1 = 4 weight layers.  With kernels of one pixel a block
+    # multiplies E P^2 by 1 + N (N L)^-1 = 5/4.  The readout reads 4 N numbers and gives v = (4 N)^-2 to each, so 4 N v
+    # in all; pooling leaves a quarter, N v; then come the two blocks and the first convolution's output.
+    cnn = CNN((4, 4, 1), width=3, outputs=2, blocks=2, stages=1, kernel=1)
+    v = (4 * 3) ** -2
+    by_hand = 3 * v * (4 + 1 + 5 / 4 + (5 / 4) ** 2)
+    assert expected_cnn_rescaling(cnn, mupc_skips()) == pytest.approx(by_hand, rel=1e-12)

@@ -18,11 +18,13 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "chapters" / "api").glob("*.md"))
 LISTED = re.findall(r"automodule:: (\S+)", "".join(page.read_text() for page in PAGES))
 #: Studies and what belongs to them are documented by their chapters; these modules are for the library's user.
-NOT_LISTED = ("pcn_lib.book", "pcn_lib.experiments", "pcn_lib.files", "pcn_lib.tables", "pcn_lib.verify")
+NOT_LISTED = ("pcn_lib.book", "pcn_lib.files", "pcn_lib.tables", "pcn_lib.verify")
 SPHINX_LOADS = (
     "pcn_lib.book.sphinx_ext",
     "pcn_lib.book.api",
     "pcn_lib.book.benchmarks",
+    "pcn_lib.book.findings",
+    "pcn_lib.book.gallery",
     "pcn_lib.book.published",
     "pcn_lib.book.tables",
 )

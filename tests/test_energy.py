@@ -5,13 +5,18 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import scipy.special
 
 from pcn_lib.energy import Problem, cross_entropy, energy, loss, prediction_errors, squared_error
+from pcn_lib.gap import first_order_gap
+from pcn_lib.gradients import bp_gradient, pc_gradient
+from pcn_lib.inference import Sweeps
+from pcn_lib.moreau import moreau_energy
 from pcn_lib.network import zero_errors
 from tests.cases import Case
-from tests.oracles import by_layer, energy_by_loops, feedforward_by_loops, sample_loss
+from tests.oracles import by_layer, energy_by_loops, feedforward_by_loops, relative_gap, sample_loss
 from tests.test_network import random_like
 
 CASES = [
@@ -87,3 +92,30 @@ def test_targets_that_do_not_fit_the_outputs_are_refused_and_not_broadcast(case,
     problem = case.problem()
     with pytest.raises(ValueError, match=rf"targets of shape \({columns},\) given for outputs of shape \(3,\)"):
         loss(replace(problem, y=problem.y[:, :columns]))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        loss,
+        bp_gradient,
+        first_order_gap,
+        lambda problem: energy(problem, zero_errors(problem.network, problem.x)),
+        lambda problem: Sweeps()(problem),
+        lambda problem: pc_gradient(problem, Sweeps()(replace(problem, loss=squared_error))),
+        moreau_energy,
+    ],
+)
+def test_a_loss_that_makes_an_array_of_a_sample_is_refused_and_not_averaged(use):
+    problem = replace(Case().problem(), loss=optax.l2_loss)
+    with pytest.raises(ValueError, match=r"shape \(3,\) of one sample's.*jnp.sum\(l2_loss"):
+        use(problem)
+
+
+def test_optax_losses_of_integer_labels_are_the_cross_entropy_of_one_hot_rows():
+    one_hot = Case(loss=cross_entropy, outputs=3).problem()
+    labels = jnp.argmax(one_hot.y, axis=-1)
+    integers = replace(one_hot, y=labels, loss=optax.softmax_cross_entropy_with_integer_labels)
+    np.testing.assert_allclose(loss(integers), loss(one_hot), rtol=1e-12)
+    ours, theirs = (pc_gradient(problem, Sweeps(tolerance=1e-12)(problem)) for problem in (one_hot, integers))
+    assert relative_gap(jax.tree.leaves(theirs), jax.tree.leaves(ours)) < 1e-9

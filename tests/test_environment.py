@@ -54,7 +54,7 @@ BOOK_ONLY = ("papermill", "nbformat", "nbclient", "sphinx", "jupyter_book", "skl
 #: What `pcn_lib.study` needs for labelled records; claims and pictures, which `pcn_lib.verify` uses, do without.
 STUDY_ONLY = ("xarray", "h5netcdf", "h5py")
 LABELLED = tuple(f"pcn_lib.study.{name}" for name in ("comparison", "measuring", "records"))
-LABELLED += ("pcn_lib.book.recording", "pcn_lib.book.published_first_form")
+LABELLED += ("pcn_lib.book.recording",)
 SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in ("sphinx_ext", "api", "benchmarks", "published", "tables"))
 WITHOUT_BOOK = f"""
 import importlib, pkgutil, sys

@@ -15,7 +15,7 @@ from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
 from pcn_lib.data.published import Curve
-from pcn_lib.results import provenance
+from pcn_lib.provenance import provenance
 from pcn_lib.study import (
     Picture,
     axes_grid,

@@ -1,6 +1,7 @@
 """The predicted gap between the two gradients is that of random matrices."""
 
 import numpy as np
+import pytest
 
 from pcn_lib.gap import predict
 
@@ -30,3 +31,19 @@ def test_the_predicted_angle_is_that_of_explicit_random_matrices():
     assert predicted[0] == 0
     # Squared norms of N Gaussian numbers scatter by sqrt(2/N).
     np.testing.assert_allclose(measured, predicted[1:], rtol=5 * np.sqrt(2 / width))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (dict(gamma_0=0.0), "gamma_0 = 0.0 given"),
+        (dict(gamma_0=-1.0), "gamma_0 = -1.0 given"),
+        (dict(alignment=0.0), "choose alignment > 0"),
+        (dict(depth=1), "needs a hidden layer: choose depth >= 2"),
+        (dict(width=0), "choose width >= 1"),
+    ],
+)
+def test_what_no_network_has_is_not_predicted(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        predict(**{**dict(width=8, depth=2, alignment=0.1), **wrong})
+    assert predict(width=8, depth=2, alignment=0.1).layers.shape == (2,)

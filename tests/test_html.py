@@ -1,8 +1,7 @@
-"""The rendered pages, built from the chapters' smallest runs: complete, self-contained, with working links."""
+"""The pages that `make book` renders: complete, self-contained, with working links."""
 
 import base64
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,11 +13,14 @@ from pcn_lib.book.build import build_book
 from pcn_lib.book.doctor import browser
 from pcn_lib.book.project import Project
 from pcn_lib.book.records import run_of
-from pcn_lib.results import Provenance, load_provenance
-from pcn_lib.results.recorded import FOLDER
+from pcn_lib.book.runner import Request, run_chapters
+from pcn_lib.provenance import Provenance
 from pcn_lib.study import load, provenance_of
+from pcn_lib.study.records import FOLDER
 
-SOURCES = ("_config.yml", "_toc.yml", "references.bib", "chapters", "_static", "results", "_run/smoke")
+PROFILE = "quick"
+pytestmark = pytest.mark.slow
+
 # Elements that fetch what they name as the page opens, and the attribute that names it.
 LOADING = {
     "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src", "embed": "src",
@@ -31,17 +33,12 @@ HEADLESS = (
 
 
 @pytest.fixture(scope="module")
-def book(smoke_runs: Project, tmp_path_factory) -> Project:
-    """A copy of the book, rendered."""
-    copy = Project(tmp_path_factory.mktemp("book"))
-    for name in SOURCES:
-        source = smoke_runs.root / name
-        if source.is_dir():
-            shutil.copytree(source, copy.root / name)
-        elif source.is_file():
-            shutil.copy(source, copy.root / name)
-    build_book(copy, "smoke")
-    return copy
+def book() -> Project:
+    """The book as `make book` makes it; what is up to date is neither run nor built again."""
+    project = Project(Path(__file__).parents[1])
+    run_chapters(project, project.chapters(), Request(profile=PROFILE))
+    build_book(project, PROFILE)
+    return project
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +69,7 @@ def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(
     for chapter in book.chapters():
         for figure in pages[page_of(book, chapter.path)].select("figure.pcn-figure"):
             lines = [line.text for line in figure.select("p.pcn-source span[data-made]")]
-            said = rf"{chapter.name}, (profile smoke|recorded run) · data: .+ · device: .+ commit"
+            said = rf"{chapter.name}, (profile quick|recorded run) · data: .+ · device: .+ commit"
             assert lines and all(re.match(said, line) for line in lines), f"{chapter.name}: {lines}"
             links = {link["download"].rsplit(".")[-1]: link["href"] for link in figure.select("a[download]")}
             assert set(links) == {"csv", "pdf"} and all(link.startswith("data:") for link in links.values())
@@ -81,15 +78,13 @@ def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(
 
 
 def kept_with_the_book(book: Project, stem: str) -> list[Provenance]:
-    """How the recorded results that a chapter may draw came about: its own, and those of a published figure."""
-    folder = book.root / FOLDER
-    made = [load_provenance(folder / name) for name in (stem,) if (folder / f"{name}.json").is_file()]
-    if (path := folder / f"{stem}.nc").is_file():
-        record = load(path)
-        # Tables of one record may come from several runs.
-        tables = [record, *(node for node in getattr(record, "subtree", ()) if "provenance" in node.attrs)]
-        made += map(provenance_of, tables)
-    return made
+    """How the recorded results that a chapter may draw came about."""
+    if not (path := book.root / FOLDER / f"{stem}.nc").is_file():
+        return []
+    record = load(path)
+    # Tables of one record may come from several runs.
+    tables = [record, *(node for node in getattr(record, "subtree", ()) if "provenance" in node.attrs)]
+    return [provenance_of(table) for table in tables]
 
 
 #: Chapters that hold a recorded run against the paper and measure nothing themselves.
@@ -100,7 +95,7 @@ def test_numbers_of_a_recorded_run_are_said_to_be_that_runs(book: Project, pages
     """Told apart by the date: that of the file kept with the book, or later than the chapter's own start."""
     recorded = 0
     for chapter in book.chapters():
-        began = run_of(book, chapter, "smoke").record.started[:16].replace("T", " ")
+        began = run_of(book, chapter, PROFILE).record.started[:16].replace("T", " ")
         kept = kept_with_the_book(book, chapter.stem)
         lines = pages[page_of(book, chapter.path)].select("p.pcn-source span[data-made]")
         for line in lines:
@@ -110,7 +105,7 @@ def test_numbers_of_a_recorded_run_are_said_to_be_that_runs(book: Project, pages
                 recorded += 1
             else:
                 assert line["data-made"] >= began, line.text
-        own = any("profile smoke" in line.text for line in lines)
+        own = any("profile quick" in line.text for line in lines)
         assert own == (chapter.stem not in OF_RECORDS), f"{chapter.name}: numbers of its own are shown: {own}"
     assert recorded > 10
 
@@ -136,6 +131,21 @@ def test_search_works_from_a_file(book: Project, pages, tmp_path):
     assert any(link.endswith("chapters/glossary.html") for link in found)
 
 
+def test_every_object_on_the_notation_page_is_a_link_to_its_documentation(book: Project, pages):
+    rows = pages[book.pages / "chapters" / "notation.html"].select("article table tbody tr")
+    objects = [row.select("td")[-1] for row in rows]
+    assert len(objects) > 30 and [cell.text for cell in objects if not cell.select("a[href*='api/']")] == []
+
+
+def test_the_gallery_has_every_figure_and_the_findings_have_their_pictures(book: Project, pages):
+    folder = book.pages / "chapters"
+    cards = pages[folder / "gallery.html"].select(".pcn-gallery > a")
+    assert len(cards) == sum(len(pages[page_of(book, one.path)].select("figure.pcn-figure")) for one in book.chapters())
+    found = pages[folder / "intro.html"].select(".pcn-finding")
+    assert len(found) == 10
+    assert [one.img["src"] for one in (*cards, *found) if not (folder / one.img["src"]).resolve().is_file()] == []
+
+
 def test_the_paper_map_takes_its_verdicts_from_the_runs(book: Project, pages):
     page = pages[book.pages / "chapters" / "paper_map.html"]
     verdicts = [row.select("td")[2].text for row in page.select("article table tbody tr")]
@@ -145,7 +155,7 @@ def test_the_paper_map_takes_its_verdicts_from_the_runs(book: Project, pages):
 def test_every_claim_is_on_the_report_page(book: Project, pages):
     tables = pages[book.pages / "chapters" / "report.html"].select("article table:not(#certificates table)")
     rows = [row for table in tables for row in table.select("tbody tr")]
-    assert len(rows) == sum(len(run_of(book, chapter, "smoke").claims) for chapter in book.chapters())
+    assert len(rows) == sum(len(run_of(book, chapter, PROFILE).claims) for chapter in book.chapters())
 
 
 def test_no_page_loads_anything_remote(book: Project, pages):

@@ -7,11 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pcn_lib.energy import Problem, loss
 from pcn_lib.network import MLP, Network, Stack, feedforward, predictions, zero_errors
 from pcn_lib.numerics import tree_subtract
+from pcn_lib.parameterisation import mupc_skips, sp
 from tests.cases import Case
 from tests.oracles import by_layer, dense_layers, equation_count, feedforward_by_loops, layer_map
 
+X = jnp.ones((4, 7))
 CASES = [Case(), Case(activation=jnp.tanh, skips=False), Case(activation=jax.nn.relu, depth=3), Case(depth=2)]
 
 
@@ -130,3 +133,46 @@ def test_activities_of_another_network_or_batch_are_refused(act, other):
     activities = zero_errors(stranger.network, stranger.x)
     with pytest.raises(ValueError, match="activities of shapes .* given; this network and batch need .* feedforward"):
         act(problem.network, problem.x, activities)
+
+
+def narrower():
+    """The leaves of a network of the same kind and half the width."""
+    return jax.tree.leaves(MLP(7, 4, 6, 3, skips=True).init(jax.random.key(1), mupc_skips(), "float64"))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda network, leaves: network.with_parameters(leaves),
+        lambda network, leaves: feedforward(jax.tree.unflatten(jax.tree.structure(network), leaves), X),
+        lambda network, leaves: Problem(jax.tree.unflatten(jax.tree.structure(network), leaves), X, jnp.ones((4, 3))),
+    ],
+)
+def test_bare_arrays_of_another_width_are_refused(use):
+    network = MLP(7, 8, 6, 3, skips=True).init(jax.random.key(0), mupc_skips(), "float64")
+    refused = pytest.raises(ValueError, match=r"parameters of shapes .*; the multipliers and rates .* for \[\(8, 7\)")
+    with refused:
+        use(network, narrower())
+    with refused:
+        network.with_parameters(jax.tree.leaves(network)[:-1])
+    use(network, [2 * leaf for leaf in jax.tree.leaves(network)])
+
+
+def test_parameters_go_from_network_to_network_of_one_parameterisation():
+    first, second, other = (
+        MLP(7, 8, 6, 3, skips=True).init(jax.random.key(seed), table, "float64")
+        for seed, table in enumerate((mupc_skips(), mupc_skips(), sp()))
+    )
+    moved = first.with_parameters(second)
+    np.testing.assert_array_equal(feedforward(moved, X).output, feedforward(second, X).output)
+    with pytest.raises(ValueError, match="of other layers, sizes or parameterisation given"):
+        first.with_parameters(other)
+
+
+def test_networks_stacked_for_vmap_keep_the_shapes_of_one():
+    keys = jax.random.split(jax.random.key(0), 2)
+    many = jax.vmap(lambda key: MLP(7, 8, 4, 3).init(key, mupc_skips(), "float64"))(keys)
+    problem = Problem(many, X, jnp.ones((4, 3)))
+    losses = jax.vmap(lambda network: loss(replace(problem, network=network)))(many)
+    one = jax.tree.map(lambda leaf: leaf[1], many)
+    np.testing.assert_allclose(losses[1], loss(replace(problem, network=one)), rtol=1e-12)

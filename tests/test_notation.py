@@ -12,7 +12,9 @@ import pytest
 from pcn_lib.network import MLP
 
 PAGE = Path(__file__).parents[1] / "chapters" / "notation.md"
-ROW = re.compile(r"^\| (?P<symbol>\$.*) \| (?P<meaning>.*) \| `(?P<text>.*)` \| `(?P<name>pcn_lib\..*)` \|$")
+ROW = re.compile(
+    r"^\| (?P<symbol>\$.*) \| (?P<meaning>.*) \| `(?P<text>.*)` \| {py:obj}`.* <(?P<name>pcn_lib\..*)>` \|$"
+)
 
 
 class Row(NamedTuple):

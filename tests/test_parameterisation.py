@@ -96,6 +96,9 @@ def test_an_output_scale_that_is_not_positive_is_refused(make, gamma_0):
 def test_a_parameterisation_prints_as_its_table():
     title, header, *rows = str(mupc_skips(2.0)).splitlines()
     assert title.startswith("muPC with skips, gamma_0 = 2")
-    assert [row.split()[0] for row in rows] == [role.value for role in Role]
+    kinds = [role.value for role in Role]
+    assert [row.split("  ")[0] for row in rows] == kinds + [f"{kind} vectors" for kind in kinds]
     assert "4 N" in rows[0] and "D^-0.5 L^-0.5" in rows[1] and "0.5 D^-1" in rows[2]
+    assert rows[4].split() == ["hidden", "vectors", "L^-0.5", "0", "4", "N", "L^-0.5"]
+    assert rows[5].split() == ["output", "vectors", "0.5", "0", "4", "L^-0.5"]
     assert all(len(row) <= len(header) + 20 for row in rows)

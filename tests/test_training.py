@@ -6,6 +6,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from pcn_lib.energy import loss
@@ -85,6 +86,22 @@ def test_three_steps_are_one_step_taken_three_times():
         pc = replace(pc, network=train(pc, GradientDescent(0.1), Schedule(1, EXACT)).pc)
         bp = replace(bp, network=train(bp, GradientDescent(0.1), Schedule(1, EXACT)).bp)
     assert relative_gap(together.pc, pc.network) < 1e-13 and relative_gap(together.bp, bp.network) < 1e-13
+
+
+def test_each_training_keeps_its_own_moments():
+    """Three steps of Adam on each rule's own gradients, with Optax alone."""
+    problem, optimiser = CASE.problem(), Adam(0.1)
+    with jax.numpy_dtype_promotion("standard"):
+        together = train(problem, optimiser, Schedule(3, EXACT))
+        transformation = optimiser.transformation(problem.network)
+        rules = (lambda p: pc_gradient(p, EXACT(p)), together.pc), (bp_gradient, together.bp)
+        for rule, trained in rules:
+            gradient, update = jax.jit(rule), jax.jit(transformation.update)
+            network, memory = problem.network, transformation.init(problem.network)
+            for _ in range(3):
+                updates, memory = update(gradient(replace(problem, network=network)), memory, network)
+                network = optax.apply_updates(network, updates)
+            assert relative_gap(trained, network) < 1e-12
 
 
 def test_a_probe_is_measured_at_every_step():

@@ -86,7 +86,7 @@ def output_by_loops(network, tokens: list[int], layer_norm: bool, softmax: bool)
         for t, v in enumerate(h):
             hidden = [gelu(u) for u in times(matrices[2], normalised(v, layer_norm), 1.0)]
             h[t] = [a + b for a, b in zip(v, times(matrices[3], hidden, 1 / BLOCKS), strict=True)]
-    readout = network.readout.readout if layer_norm else network.readout
+    readout = network.readout.reader if layer_norm else network.readout
     return np.array([times(np.asarray(readout.weight[...]), normalised(v, layer_norm), 1 / WIDTH) for v in h])
 
 

@@ -11,12 +11,12 @@ import jax
 import numpy as np
 import pytest
 
-from pcn_lib.claims import Report
 from pcn_lib.network import MLP
 from pcn_lib.numerics import TOLERANCES
 from pcn_lib.parameterisation import mupc_skips
+from pcn_lib.provenance import Provenance
 from pcn_lib.rescaling import expected_rescaling
-from pcn_lib.results import Provenance
+from pcn_lib.study import Report
 from pcn_lib.verify import (
     PRECISIONS,
     Certificate,

@@ -20,7 +20,7 @@ import jax, jax.numpy as jnp
 import pcn_lib
 from pcn_lib.data import text
 from pcn_lib.energy import Problem
-from pcn_lib.figures import Picture, axes_grid
+from pcn_lib.study import Picture, axes_grid
 from pcn_lib.inference import equilibrate
 from pcn_lib.network import MLP
 from pcn_lib.parameterisation import mupc_skips

@@ -8,16 +8,15 @@ import optax
 from flax import nnx
 from jax import Array
 
-from pcn_lib.claims import Claim, close
 from pcn_lib.data import Dataset, Selection, images
 from pcn_lib.energy import Problem, cross_entropy, energy, loss, prediction_errors
-from pcn_lib.figures import Picture, axes_grid, caption
 from pcn_lib.gradients import GradientComparison, bp_gradient, compare, pc_gradient
 from pcn_lib.inference import ActivityDescent, Equilibrium, Sweeps, SweepsThenNewton, equilibrate
 from pcn_lib.layers import Layer, Wrapped, draw_wrapped
 from pcn_lib.network import MLP, Network, Stack, feedforward
 from pcn_lib.parameterisation import Parameterisation, Role, Scales, mupc_skips
 from pcn_lib.rescaling import LinearExact, equilibrated_energy, sample_rescalings
+from pcn_lib.study import Claim, Picture, axes_grid, caption, close
 from pcn_lib.training import Adam, GradientDescent, Schedule, Training, train
 
 

@@ -86,11 +86,13 @@ def _by_last_name(
     """Find what is documented under its public name where it is mentioned under the module that defines it."""
     if node.get("refdomain") != "py":
         return None
-    last = node["reftarget"].split(".")[-1]
     domain = env.get_domain("py")
-    found = [full for full in domain.objects if full.split(".")[-1] == last]
-    public = [full for full in found if domain.objects[full].objtype in ("class", "exception", "function", "data")]
-    if len(public) != 1 or not node["reftarget"].startswith("pcn_lib"):
-        return None
-    entry = domain.objects[public[0]]
-    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, [shown], public[0])
+    # What is no entry of its own (a field, told of in its class's docstring) leads to the class.
+    kinds = ("class", "exception", "function", "data")
+    own = [full for full, entry in domain.objects.items() if entry.objtype in kinds and not entry.aliased]
+    for last in reversed(node["reftarget"].removeprefix("pcn_lib").split(".")[1:]):
+        public = [full for full in own if full.split(".")[-1] == last]
+        if len(public) == 1 and node["reftarget"].startswith("pcn_lib"):
+            entry = domain.objects[public[0]]
+            return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, [shown], public[0])
+    return None

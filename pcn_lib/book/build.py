@@ -73,6 +73,6 @@ def _inputs(project: Project, profile: str) -> str:
 def _sources(project: Project) -> Iterator[Path]:
     yield from project.documents()
     yield from (project.root / name for name in ("_config.yml", "_toc.yml", "references.bib"))
-    ours = (fingerprint.LIBRARY / "book", fingerprint.LIBRARY / "figures")
+    ours = (fingerprint.LIBRARY / "book", fingerprint.LIBRARY / "study")
     for folder in (project.root / "_static", project.root / "results", *ours):
         yield from (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")

@@ -1,15 +1,13 @@
 """What chapters cost: minutes and memory at each profile and on each device, from the runs and records that exist."""
 
-import importlib
 import json
 from dataclasses import dataclass
 
-from pcn_lib.book.diff import recorded_profile
 from pcn_lib.book.progress import clock
-from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
+from pcn_lib.book.project import PROFILES, Chapter, Project
 from pcn_lib.book.records import run_of
-from pcn_lib.results import ResultError, load, provenance_of
-from pcn_lib.results.recorded import FOLDER
+from pcn_lib.study import load, provenance_of
+from pcn_lib.study.records import FOLDER
 
 #: The profiles a reader chooses from; `smoke` is the tests'.
 SHOWN = tuple(profile for profile in PROFILES if profile != "smoke")
@@ -17,18 +15,14 @@ SHOWN = tuple(profile for profile in PROFILES if profile != "smoke")
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a run, and the MiB that its kernel took at most where that was measured.
-
-    `study` marks a record made without its notebook: the study's own time.
-    """
+    """Seconds of a run, and the MiB that its kernel took at most where that was measured."""
 
     seconds: float
     memory: int | None = None
-    study: bool = False
 
     def __str__(self) -> str:
         memory = f", {self.memory / 1024:.1f} GiB" if self.memory else ""
-        return f"{clock(self.seconds)}{memory}{' (study alone)' if self.study else ''}"
+        return f"{clock(self.seconds)}{memory}"
 
 
 def costs(project: Project) -> dict[tuple[Chapter, str], dict[str, Cost]]:
@@ -56,19 +50,9 @@ def _ran(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
 
 def _recorded(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
     path = project.root / FOLDER / f"{chapter.stem}.nc"
-    if path.is_file():
-        from pcn_lib.study.records import load as load_labelled
-
-        record = load_labelled(path)
-        (profile, settings), device = json.loads(record.attrs["recorded"]), provenance_of(record).device
-        return [(profile, device, Cost(record.attrs["seconds"]))] if profile in SHOWN and not settings else []
-    try:
-        study = importlib.import_module(f"pcn_lib.experiments.{chapter.stem}")
-        record = load(study.Record, project.root / FOLDER / chapter.stem)
-    except (FileNotFoundError, ModuleNotFoundError):
+    if not path.is_file():
         return []
-    except ResultError as error:
-        raise BookError(str(error)) from error
-    profile = recorded_profile(study, record)
-    origin = record.provenance
-    return [(profile, origin.device, Cost(origin.seconds, study=True))] if profile in SHOWN else []
+    record = load(path)
+    (profile, settings), device = json.loads(record.attrs["recorded"]), provenance_of(record).device
+    cost = Cost(record.attrs["seconds"], record.attrs.get("memory"))
+    return [(profile, device, cost)] if profile in SHOWN and not settings else []

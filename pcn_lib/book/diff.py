@@ -1,6 +1,5 @@
 """A run's numbers against the recorded ones: what moved, and by how much more than it may."""
 
-import importlib
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -8,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pcn_lib.book import notebooks
-from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
+from pcn_lib.book.project import BookError, Chapter, Project
 from pcn_lib.book.records import claims_of
 from pcn_lib.book.report import chapter_report
-from pcn_lib.claims import Claim, Relation
-from pcn_lib.experiments.profiles import SettingsError
-from pcn_lib.results import ResultError, load, provenance_of
-from pcn_lib.results.recorded import FOLDER
+from pcn_lib.study import Claim, Relation, ResultError, load, provenance_of
+from pcn_lib.study.records import FOLDER
 from pcn_lib.tables import aligned
 from pcn_lib.verify import Certificate, CertificateError, read
 
@@ -101,11 +97,6 @@ def chapter_difference(project: Project, chapter: Chapter, profile: str) -> Diff
     return Difference(chapter.name, origin, compare(claims, (made.claim for made in state.run.claims)))
 
 
-def recorded_profile(study: Any, record: Any) -> str | None:
-    """The profile with whose settings a record was made, or None where they are no profile's."""
-    return next((profile for profile in PROFILES if _has_settings(study, profile, record)), None)
-
-
 def certificate_differences(before: str | Path, now: str | Path) -> tuple[Difference, ...]:
     """Two certificates, precision by precision.
 
@@ -147,29 +138,14 @@ def unmoved(differences: Iterable[Difference]) -> bool:
 
 def _recorded(project: Project, chapter: Chapter, profile: str) -> tuple[Any, tuple[Claim, ...]]:
     """The recorded result of this profile's settings, and the claims of it."""
-    path = project.root / FOLDER / chapter.stem
     try:
-        if notebooks.is_study(notebooks.read(chapter.path)):
-            return _recorded_run(project.root / FOLDER / f"{chapter.stem}.nc", profile)
-        study = importlib.import_module(f"pcn_lib.experiments.{chapter.stem}")
-        record = load(study.Record, path)
-    except (FileNotFoundError, ModuleNotFoundError):
+        record = load(project.root / FOLDER / f"{chapter.stem}.nc")
+    except FileNotFoundError:
         raise BookError(
             f"nothing is recorded for it: `pcn record {chapter.name} --profile {profile}` records one."
         ) from None
     except ResultError as error:
         raise BookError(str(error)) from error
-    if _has_settings(study, profile, record):
-        return record, importlib.import_module(f"pcn_lib.claims.{chapter.stem}").claims(record)
-    other = recorded_profile(study, record)
-    advice = f"at profile {other}: compare with `--profile {other}`" if other else "with settings that no profile has"
-    raise BookError(f"its recorded result was made {advice}, not at profile {profile}.")
-
-
-def _recorded_run(path: Path, profile: str) -> tuple[Any, tuple[Claim, ...]]:
-    from pcn_lib.study.records import load as load_labelled
-
-    record = load_labelled(path)
     there, settings = json.loads(record.attrs["recorded"])
     if settings:
         raise BookError(f"its recorded result was made with {', '.join(settings)}, not at profile {profile}.")
@@ -179,13 +155,6 @@ def _recorded_run(path: Path, profile: str) -> tuple[Any, tuple[Claim, ...]]:
             f"not at profile {profile}."
         )
     return record, tuple(made.claim for made in claims_of(record.attrs["claims"]))
-
-
-def _has_settings(study: Any, profile: str, record: Any) -> bool:
-    try:
-        return study.preset(profile) == record.settings
-    except SettingsError:
-        return False
 
 
 def _origin(certificate: Certificate) -> str:

@@ -1,8 +1,4 @@
-"""The form of a committed chapter.
-
-A chapter with a cell tagged `measure` is its own study: what is measured, over which sizes, what is claimed and drawn
-stands in it.  Of the others, which have a study in the library, the notebook holds the argument alone.
-"""
+"""The form of a committed chapter: what is measured, over which sizes, what is claimed and drawn stands in it."""
 
 import ast
 from collections.abc import Iterator
@@ -12,26 +8,24 @@ from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
 from pcn_lib.book.project import Chapter
 
-#: The most lines of a cell and of a function, in a chapter whose study is in the library and in one that is its own.
-MAX_CELL_LINES, MAX_FUNCTION_LINES = 12, 5
-MAX_STUDY_CELL_LINES, MAX_STUDY_FUNCTION_LINES = 25, 20
-#: Lines of code, without blank ones and comments, of a chapter that is its own study; and of its claims, which are
-#: half prose: a sentence, a source and a reason for each.
-LEAST_STUDY_LINES, MAX_STUDY_LINES, MAX_CLAIM_LINES = 60, 220, 120
+#: The most lines of a cell and of a function.
+MAX_CELL_LINES, MAX_FUNCTION_LINES = 25, 20
+#: Lines of code, without blank ones and comments; and of claims, which are half prose: a sentence, a source and a
+#: reason for each.
+LEAST_LINES, MAX_LINES, MAX_CLAIM_LINES = 60, 220, 120
 TAGS = ("parameters", notebooks.IMPORTS, notebooks.SIZES, notebooks.MEASURE, notebooks.FIGURE, notebooks.CLAIMS)
 
 
 def violations(path: Path) -> list[str]:
     """What a chapter does that a chapter may not do, each as `cell N: sentence`; an empty list if nothing."""
     notebook = notebooks.read(path)
-    study = notebooks.is_study(notebook)
-    found = [*_parameters(notebook), *(_study(notebook, path) if study else ())]
+    found = [*_parameters(notebook), *_whole(notebook, path)]
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type != "code":
             continue
         if number == 1 or notebook.cells[number - 2].cell_type != "markdown":
             found.append(f"cell {number}: has no prose before it: say what to look for in a markdown cell")
-        found += [f"cell {number}: {problem}" for problem in _code(cell, study)]
+        found += [f"cell {number}: {problem}" for problem in _code(cell)]
     if not found and path.read_text(encoding="utf-8") != notebooks.text(notebooks.normalised(notebook)):
         found.append("file: metadata, cell ids or layout are not in normal form: run `pcn notebooks fmt`")
     return found
@@ -47,18 +41,18 @@ def format_file(path: Path) -> bool:
     return True
 
 
-def _study(notebook: Notebook, path: Path) -> Iterator[str]:
-    """What a chapter that is its own study lacks."""
+def _whole(notebook: Notebook, path: Path) -> Iterator[str]:
+    """What a chapter lacks or has too much of."""
     cells = notebooks.code_cells(notebook)
     claimed = sum(code_lines(cell.source) for cell in cells if notebooks.tagged(cell, notebooks.CLAIMS))
     if claimed > MAX_CLAIM_LINES:
         yield f"file: has {claimed} lines of claims, and {MAX_CLAIM_LINES} are allowed: make alike ones in a loop"
     lines = sum(code_lines(cell.source) for cell in cells)
-    if not LEAST_STUDY_LINES <= lines <= MAX_STUDY_LINES + claimed:
-        advice = "show the method" if lines < LEAST_STUDY_LINES else "move what chapters share into the library"
+    if not LEAST_LINES <= lines <= MAX_LINES + claimed:
+        advice = "show the method" if lines < LEAST_LINES else "move what chapters share into the library"
         yield (
-            f"file: has {lines} lines of code, {claimed} of them claims; {LEAST_STUDY_LINES} to "
-            f"{MAX_STUDY_LINES} beside claims are asked for: {advice}"
+            f"file: has {lines} lines of code, {claimed} of them claims; {LEAST_LINES} to "
+            f"{MAX_LINES} beside claims are asked for: {advice}"
         )
     for tag in (notebooks.MEASURE, notebooks.CLAIMS):
         if not any(notebooks.tagged(cell, tag) for cell in notebook.cells):
@@ -83,33 +77,27 @@ def code_lines(source: str) -> int:
     return sum(bool(line.strip()) and not line.strip().startswith("#") for line in source.splitlines())
 
 
-def _code(cell: Notebook, study: bool) -> Iterator[str]:
+def _code(cell: Notebook) -> Iterator[str]:
     if cell.outputs or cell.execution_count is not None:
         yield "holds outputs or an execution count: run `pcn notebooks fmt`"
-    if study and (unknown := [tag for tag in cell.metadata.get("tags", ()) if tag not in TAGS]):
+    if unknown := [tag for tag in cell.metadata.get("tags", ()) if tag not in TAGS]:
         yield f"has the tag '{unknown[0]}', which means nothing here: known are {', '.join(TAGS)}"
-    lines, most = len(cell.source.strip("\n").splitlines()), MAX_STUDY_CELL_LINES if study else MAX_CELL_LINES
-    if lines > most:
-        yield f"has {lines} lines, and {most} are allowed: split it or move work into the library"
+    if (lines := len(cell.source.strip("\n").splitlines())) > MAX_CELL_LINES:
+        yield f"has {lines} lines, and {MAX_CELL_LINES} are allowed: split it or move work into the library"
     try:
         tree = ast.parse(cell.source)
     except SyntaxError as error:
         yield f"is not Python ({error.msg}, line {error.lineno}): magics and shell lines are not allowed"
         return
-    if not study and any(isinstance(statement, ast.For | ast.While) for statement in tree.body):
-        yield "loops at statement level: a loop over sizes belongs to the experiment in the library"
     for node in ast.walk(tree):
-        yield from _forbidden(node, study)
+        yield from _forbidden(node)
 
 
-def _forbidden(node: ast.AST, study: bool) -> Iterator[str]:
-    most = MAX_STUDY_FUNCTION_LINES if study else MAX_FUNCTION_LINES
+def _forbidden(node: ast.AST) -> Iterator[str]:
     match node:
-        case ast.ClassDef(name=name) if not study:
-            yield f"defines class {name}: classes belong in the library"
-        case ast.FunctionDef(name=name, lineno=first, end_lineno=last) if last - first + 1 > most:
+        case ast.FunctionDef(name=name, lineno=first, end_lineno=last) if last - first + 1 > MAX_FUNCTION_LINES:
             lines = last - first + 1
-            yield f"defines {name} in {lines} lines, and {most} are allowed: move it into the library"
+            yield f"defines {name} in {lines} lines, and {MAX_FUNCTION_LINES} are allowed: move it into the library"
         case ast.Name(id="plt" | "rcParams" as name) | ast.Attribute(attr="rcParams" as name):
             yield f"uses {name}: plotting settings belong to pcn_lib.study"
 

@@ -18,7 +18,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 INJECTED = "injected-parameters"
-#: What a cell of a chapter that is its own study does; the machinery and the page find it by this tag.
+#: What a cell of a chapter does; the machinery and the page find it by this tag.
 IMPORTS, SIZES, MEASURE, FIGURE, CLAIMS = "imports", "sizes", "measure", "figure", "claims"
 #: Cells that a page folds, and the theme's tag for it: what a reader need not see at first is folded, not hidden.
 FOLDED, FOLD = (IMPORTS, SIZES, FIGURE), "hide-input"
@@ -54,11 +54,6 @@ def code_cells(notebook: Notebook) -> list[Notebook]:
 def code_digest(notebook: Notebook) -> str:
     """Changes with what a chapter computes and not with its prose."""
     return hashlib.sha256("\0".join(cell.source for cell in code_cells(notebook)).encode()).hexdigest()
-
-
-def is_study(notebook: Notebook) -> bool:
-    """Whether what is measured stands in the chapter itself, and not in a module of its stem."""
-    return any(tagged(cell, MEASURE) for cell in notebook.cells)
 
 
 def parameters_cell(notebook: Notebook) -> Notebook | None:

@@ -42,7 +42,7 @@ class Chapter:
 
     @property
     def stem(self) -> str:
-        """The chapter's words without its number: the stem it shares with experiment, claims and figures."""
+        """The chapter's words without its number: the stem of its record."""
         number, _, words = self.name.partition("_")
         return words if number.isdigit() else self.name
 
@@ -68,9 +68,7 @@ class Project:
 
     def documents(self) -> tuple[Path, ...]:
         """Every page of the table of contents, in reading order."""
-        yaml = book_module("yaml")
-        toc = yaml.safe_load((self.root / "_toc.yml").read_text(encoding="utf-8"))
-        return tuple(self._document(name) for name in _files(toc))
+        return tuple(self._document(name) for name in _files(self._contents()))
 
     def chapters(self) -> tuple[Chapter, ...]:
         """The pages that are notebooks: these are run."""
@@ -88,6 +86,17 @@ class Project:
         near = difflib.get_close_matches(wanted, [*names, *stems], n=5, cutoff=0.4)
         nearest = list(dict.fromkeys(stems.get(match, match) for match in near)) or names
         raise UsageError(f"There is no chapter '{name}'; the nearest names are: {', '.join(nearest[:3])}.")
+
+    def part(self, chapter: Chapter) -> str:
+        """The caption of the part that a chapter stands in; "" for the first page."""
+        parts = self._contents().get("parts", ())
+        return next((one["caption"] for one in parts if self._holds(one, chapter)), "")
+
+    def _holds(self, part: dict, chapter: Chapter) -> bool:
+        return any(Path(name).stem == chapter.name for name in _files(part))
+
+    def _contents(self) -> dict:
+        return book_module("yaml").safe_load((self.root / "_toc.yml").read_text(encoding="utf-8"))
 
     def _document(self, name: str) -> Path:
         for suffix in ("", ".ipynb", ".md"):

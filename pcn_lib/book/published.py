@@ -15,11 +15,9 @@ from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from pcn_lib.book import published_first_form
 from pcn_lib.book.project import BookError
 from pcn_lib.book.tables import plain, table
-from pcn_lib.results import Provenance
-from pcn_lib.results.records import provenance_of
+from pcn_lib.provenance import Provenance, provenance_of
 from pcn_lib.study.comparison import REPRODUCED, START, TRAINING, verdicts
 from pcn_lib.study.records import FOLDER, load
 from pcn_lib.tables import NO_BREAK, with_minus_signs
@@ -93,7 +91,7 @@ def parts(root: Path, figure: str) -> tuple[Part, ...]:
     """
     if figure not in FIGURES:
         raise BookError(f"Figure '{figure}' given; numbers are published of {', '.join(FIGURES)}: name one of these.")
-    held = [*_kept(root), *published_first_form.tables(root)]
+    held = list(_kept(root))
     return tuple(_part(held, figure, stage) for stage in (START, TRAINING))
 
 

@@ -3,7 +3,7 @@
 run.json        how it ran: profile, parameters, device, versions, seconds, key
 executed.ipynb  the executed notebook, or failed.ipynb where a cell raised
 claims.json     the claims the chapter asserted
-STEM.nc         the record that the chapter kept, where it is its own study
+STEM.nc         the record that the chapter kept
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ from pathlib import Path
 from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
-from pcn_lib.claims import Claim, Relation
-from pcn_lib.results.provenance import DATE
+from pcn_lib.provenance import DATE
+from pcn_lib.study import Claim, Relation
 
 
 @dataclass(frozen=True)

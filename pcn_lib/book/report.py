@@ -7,7 +7,7 @@ from pcn_lib.book import certificates, fingerprint
 from pcn_lib.book.progress import clock
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.records import Claimed, Run, confirmed_on_gpu, run_of
-from pcn_lib.claims import Claim
+from pcn_lib.study import Claim
 from pcn_lib.tables import aligned
 
 

@@ -7,8 +7,8 @@ from pcn_lib.book.notebooks import Notebook, code_cells
 from pcn_lib.book.project import Project, book_module
 from pcn_lib.book.records import RunRecord
 from pcn_lib.book.report import ChapterReport
-from pcn_lib.results.recorded import FOLDER
 from pcn_lib.study.picture import with_source
+from pcn_lib.study.records import FOLDER
 
 
 def with_sources(notebook: Notebook, record: RunRecord) -> Notebook:

@@ -13,6 +13,8 @@ from docutils import nodes
 
 from pcn_lib.book import certificates, colab, costs, notebooks, report, tables
 from pcn_lib.book.benchmarks import Benchmarks
+from pcn_lib.book.findings import Finding, Measured, Shown, Totals
+from pcn_lib.book.gallery import Gallery, write_thumbnails
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.published import Published
@@ -32,12 +34,18 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("pcn-paper-map", tables.PaperMap)
     app.add_directive("pcn-benchmarks", Benchmarks)
     app.add_directive("pcn-published", Published)
+    app.add_directive("pcn-gallery", Gallery)
+    app.add_directive("pcn-finding", Finding)
+    app.add_directive("pcn-picture", Shown)
+    app.add_directive("pcn-totals", Totals)
+    app.add_role("measured", Measured())
     app.connect("builder-inited", _serve_mathjax)
     app.connect("env-get-outdated", _outdated)
     app.connect("source-read", _show_run)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.connect("html-page-context", _lead_to_colab_copies, priority=900)
     app.connect("build-finished", _write_colab_copies)
+    app.connect("build-finished", _write_thumbnails)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
 
 
@@ -65,6 +73,11 @@ def _write_colab_copies(app: "Sphinx", failed: Exception | None) -> None:
     repository = app.config.html_theme_options.get("repository_url")
     if failed is None and app.builder.name == "html" and repository:
         colab.write_copies(Project(Path(app.srcdir)), Path(app.outdir), repository)
+
+
+def _write_thumbnails(app: "Sphinx", failed: Exception | None) -> None:
+    if failed is None and app.builder.format == "html":
+        write_thumbnails(tables.reports(app, Project(Path(app.srcdir))), Path(app.outdir))
 
 
 def _script_text(script: Any) -> str:

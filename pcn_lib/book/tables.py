@@ -11,7 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from pcn_lib.book import certificates, costs, report
 from pcn_lib.book.project import BookError, Chapter, Project
-from pcn_lib.claims import Claim
+from pcn_lib.study import Claim
 from pcn_lib.tables import with_minus_signs
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pcn_lib.data.dataset import Dataset, sha256
+from pcn_lib.numerics import check_seed
 
 
 def toy_task(seed: int, *, inputs: int = 40, samples: int = 20) -> Dataset:
@@ -16,8 +17,9 @@ def toy_task(seed: int, *, inputs: int = 40, samples: int = 20) -> Dataset:
         samples: an even number, at least 2.
 
     Raises:
-        ValueError: no inputs, or samples that cannot be halved.
+        ValueError: a seed of more than 32 bits or below 0, no inputs, or samples that cannot be halved.
     """
+    check_seed(seed)
     if inputs < 1 or samples < 2 or samples % 2:
         raise ValueError(
             f"{samples} samples of {inputs} inputs given; an even number of samples and at least one input are needed: "

@@ -6,7 +6,7 @@ dataclass with its own tolerances) and the answer, an :class:`Equilibrium` that 
 """
 
 from pcn_lib.inference.descent import ActivityDescent, gradient_descent
-from pcn_lib.inference.equilibrium import Criterion, Equilibrium, NotAtEquilibrium, Solver, displacement
+from pcn_lib.inference.equilibrium import Criterion, Equilibrium, NotAtEquilibrium, Solver, check_solver, displacement
 from pcn_lib.inference.multipliers import Constrained, MethodOfMultipliers
 from pcn_lib.inference.newton import NewtonCG, SweepsThenNewton
 from pcn_lib.inference.solve import equilibrate
@@ -23,6 +23,7 @@ __all__ = [
     "Solver",
     "Sweeps",
     "SweepsThenNewton",
+    "check_solver",
     "displacement",
     "equilibrate",
     "gradient_descent",

@@ -9,9 +9,9 @@ import optax
 from jaxtyping import Array
 
 from pcn_lib.energy import Problem, sample_energy
-from pcn_lib.inference.equilibrium import Criterion, Equilibrium
+from pcn_lib.inference.equilibrium import Equilibrium, criterion, relative_residual
 from pcn_lib.network import feedforward
-from pcn_lib.numerics import tree_norm, tree_subtract
+from pcn_lib.numerics import check_rate, tree_norm, tree_subtract
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,9 @@ class ActivityDescent:
         scale = tree_norm(jax.grad(energy, has_aux=True)(start)[0])
         z, _ = jax.lax.fori_loop(0, self.steps, step, (start, self.optimiser.init(start)))
         (value, errors), gradient = jax.value_and_grad(energy, has_aux=True)(z)
-        norm = tree_norm(gradient)
-        residual = jnp.where(norm == 0, norm, norm / scale)
-        criterion = jnp.where(residual <= self.tolerance, Criterion.GRADIENT, Criterion.NONE)
-        return Equilibrium(z, errors, value, residual, jnp.array(self.steps), criterion)
+        residual = relative_residual(tree_norm(gradient), scale, errors)
+        passed = criterion(residual, self.tolerance, value, errors, stationary=False)
+        return Equilibrium(z, errors, value, residual, jnp.array(self.steps), passed)
 
 
 def gradient_descent(rate: float, steps: int | Array) -> ActivityDescent:
@@ -63,7 +62,11 @@ def gradient_descent(rate: float, steps: int | Array) -> ActivityDescent:
     Args:
         rate: beta.
         steps: how many.
+
+    Raises:
+        ValueError: a negative rate.
     """
+    check_rate(rate)
     return ActivityDescent(_sgd(rate), steps)
 
 

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pcn_lib.energy import Problem
-from pcn_lib.inference.equilibrium import Criterion, Equilibrium, NotAtEquilibrium
+from pcn_lib.inference.equilibrium import Criterion, Equilibrium, NotAtEquilibrium, criterion
 from pcn_lib.inference.newton import NewtonCG, SweepsThenNewton
 from pcn_lib.inference.sample import Answer, Sample
 from pcn_lib.inference.sweeps import Sweeps
@@ -52,7 +52,8 @@ class Constrained(Equilibrium):
         Raises:
             NotAtEquilibrium: some sample's does not.
         """
-        if bool(self.converged):
+        if bool(self.converged) or not self.criterion.size or not bool(jnp.all(jnp.isfinite(self.residual))):
+            super().require()
             return self
         raise NotAtEquilibrium(
             f"{int(jnp.max(self.rounds))} rounds left multipliers {float(jnp.max(self.deviation)):.1e} from BP's "
@@ -128,9 +129,9 @@ class MethodOfMultipliers:
         energy = rho * point.energy - tree_dot(old.errors, point.errors) - (rho - 1) / 2 * square
         norms = rho * jnp.sqrt(square), tree_norm(tree_subtract(mu, deltas))
         violation, deviation = (jnp.where(norm == 0, norm, norm / size) for norm in norms)
-        solved = jnp.where(answer.stationary, Criterion.STATIONARY, Criterion.NONE)
-        solved = jnp.where(answer.residual <= self.inner.tolerance, Criterion.GRADIENT, solved)
+        pulled = jax.tree.map(lambda mu: mu / rho, mu)
+        solved = criterion(answer.residual, self.inner.tolerance, point.energy, pulled, answer.stationary)
         arrived = jnp.maximum(violation, deviation) <= self.tolerance
-        criterion, steps = jnp.where(arrived, solved, Criterion.NONE), old.steps + answer.steps
-        measured = energy, answer.residual, steps, criterion, violation, deviation, old.rounds + 1
+        passed, steps = jnp.where(arrived, solved, Criterion.NONE), old.steps + answer.steps
+        measured = energy, answer.residual, steps, passed, violation, deviation, old.rounds + 1
         return Constrained(point.activities, mu, *measured)

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pcn_lib.energy import Problem
-from pcn_lib.inference.equilibrium import Criterion, Equilibrium
+from pcn_lib.inference.equilibrium import Equilibrium, criterion, relative_residual
 from pcn_lib.network import Activities, zero_errors
 from pcn_lib.numerics import tree_axpy, tree_dot, tree_norm, tree_subtract
 
@@ -47,7 +47,7 @@ class Sample(NamedTuple):
     """One sample (x, y) of a problem, no batch axis anywhere.
 
     For the method of multipliers, E(e) has lambda / rho in place of lambda, rho the penalty, and v . e in addition,
-    v the shift.
+    v the shift: up to a constant, the energy of the errors e + v.
     """
 
     problem: Problem
@@ -61,32 +61,44 @@ class Sample(NamedTuple):
         """lambda / rho."""
         return self.problem.output_precision / self.penalty
 
+    def shifted(self, errors: Activities) -> Activities:
+        """e + v."""
+        return errors if self.shift is None else tree_axpy(1, self.shift, errors)
+
     def energy(self, errors: Activities) -> Float[Array, ""]:
         """E(e): one pass forward."""
         return self._energy(errors, self.problem.network.sample_forward(self.x, errors).output)
 
     def _energy(self, errors: Activities, output: Array) -> Float[Array, ""]:
-        energy = tree_dot(errors, errors) / 2 + self.precision * self.problem.loss(output, self.y)
+        energy = tree_dot(errors, errors) / 2 + self.precision * self.problem.sample_loss(output, self.y)
         return energy if self.shift is None else energy + tree_dot(self.shift, errors)
 
     def at(self, errors: Activities) -> Point:
         """The point at e: one pass forward, one back."""
         network = self.problem.network
         activities, output = network.sample_forward(self.x, errors)
-        slope = jax.grad(self.problem.loss)(output, self.y)
+        slope = jax.grad(self.problem.sample_loss)(output, self.y)
         # -delta_l = lambda (d f/d z_l)^T grad ell
         minus_delta = network.sample_backward(self.x, activities, self.precision * slope)
-        gradient = tree_axpy(1, errors, minus_delta)
-        if self.shift is not None:
-            gradient = tree_axpy(1, self.shift, gradient)
+        gradient = tree_axpy(1, self.shifted(errors), minus_delta)
         return Point(errors, activities, self._energy(errors, output), gradient)
 
     def scale(self, feedforward: Point) -> Float[Array, ""]:
-        """||dF/dz|| on the feedforward pass, where only the top layer feels the loss."""
-        return tree_norm(self.problem.network.top(feedforward.gradient))
+        """||dF/dz|| on the feedforward pass, where only the top layer feels the loss; NaN where that means nothing.
+
+        It means nothing where E overflows, and where saturated activations hide the loss: the slope 1 - tanh^2 rounds
+        to zero, and a residual may be so large that the exact slope would move the activities all the same.
+        """
+        network, top = self.problem.network, self.problem.network.top(feedforward.activities)
+        scale = tree_norm(network.top(feedforward.gradient))
+        slope = jax.grad(self.problem.loss)(network.readout(top), self.y)
+        _, pull_back = jax.vjp(network.readout, jnp.zeros_like(top))
+        unsaturated = self.precision * tree_norm(pull_back(slope)[0])
+        hidden = (jnp.finfo(scale.dtype).eps * unsaturated >= scale) & (unsaturated > tree_norm(top))
+        return jnp.where(jnp.isfinite(feedforward.energy) & ~hidden, scale, jnp.nan)
 
     def residual(self, point: Point, scale: Float[Array, ""]) -> Float[Array, ""]:
-        """||dF/dz|| / scale; zero where both vanish, for a sample that is fitted exactly.
+        """:func:`relative_residual`, for ``scale`` on the feedforward pass.
 
         dF/dz_l = dE/de_l - J_{l+1}^T dE/de_{l+1}: written in the gradient of E it is free of the
         cancellation in z_l - f_l(z_{l-1}), which floors near 1e-4 in float32.
@@ -94,7 +106,7 @@ class Sample(NamedTuple):
         network = self.problem.network
         _, pull_back = jax.vjp(lambda z: network.sample_predict(self.x, z).activities, point.activities)
         norm = tree_norm(tree_subtract(point.gradient, pull_back(point.gradient)[0]))
-        return jnp.where(norm == 0, norm, norm / scale)
+        return relative_residual(norm, scale, self.shifted(point.errors))
 
 
 def solve_samples(
@@ -112,8 +124,7 @@ def solve_samples(
         sample = Sample(problem, x, y)
         start = sample.at(zero)
         point, residual, steps, stationary = solve(sample, start, sample.scale(start))
-        kinked = jnp.where(stationary, Criterion.STATIONARY, Criterion.NONE)
-        criterion = jnp.where(residual <= tolerance, Criterion.GRADIENT, kinked)
-        return Equilibrium(point.activities, point.errors, point.energy, residual, steps, criterion)
+        passed = criterion(residual, tolerance, point.energy, point.errors, stationary)
+        return Equilibrium(point.activities, point.errors, point.energy, residual, steps, passed)
 
     return jax.vmap(one)(problem.x, problem.y, zero_errors(problem.network, problem.x))

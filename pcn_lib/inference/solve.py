@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from pcn_lib.energy import Problem
-from pcn_lib.inference.equilibrium import Equilibrium, Solver
+from pcn_lib.inference.equilibrium import Equilibrium, Solver, check_solver
 from pcn_lib.inference.newton import SweepsThenNewton
 from pcn_lib.network import check_input
 
@@ -25,8 +25,9 @@ def equilibrate(problem: Problem, solver: Solver = DEFAULT) -> Equilibrium:
         Activities with their certificate; ask it to ``.require()`` convergence.
 
     Raises:
-        ValueError: x of another network, or NaN or infinity in x, y or the weights (named).
+        ValueError: no solver, x of another network, or NaN or infinity in x, y or the weights (named).
     """
+    check_solver(solver)
     check_input(problem.network, problem.x)
     answer = _equilibrate(problem, solver)
     # tanh makes a finite energy of an infinite input, so x and y are looked at too; the weights only once E is bad.

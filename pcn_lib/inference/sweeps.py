@@ -95,8 +95,8 @@ def sweep(
         unfinished = (state.residual > tolerance) & jnp.isfinite(state.residual)
         return unfinished & (state.steps < max_steps) & state.contracting
 
-    # The feedforward pass is what residuals are relative to.
-    residual, step = jnp.where(norm > 0, 1, norm), jnp.ones_like(norm)
+    # The feedforward pass is what residuals are relative to; NaN where it gives no scale.
+    residual, step = jnp.where(norm > 0, 1, 0 * scale), jnp.ones_like(norm)
     target = GRADIENT_MARGIN * tolerance * norm
     first = _State(start, norm, target, residual, step, jnp.array(0), jnp.array(True))
     last = jax.lax.while_loop(uncertified, to_target, first)

@@ -7,11 +7,8 @@ A layer is a Flax NNX module used as a plain pytree.  It knows one sample; batch
 from pcn_lib.layers.attention import (
     Attention,
     BlockShape,
-    LayerNorm,
-    NormalisedReadout,
     TransformerBlock,
     draw_block,
-    draw_layer_norm,
 )
 from pcn_lib.layers.convolution import (
     AveragePool,
@@ -24,11 +21,13 @@ from pcn_lib.layers.convolution import (
 from pcn_lib.layers.dense import Dense, draw_dense
 from pcn_lib.layers.embedding import Embedding, draw_embedding
 from pcn_lib.layers.layer import Layer
+from pcn_lib.layers.vectors import Bias, LayerNorm, Normalised, RMSNorm, Unchanged, draw_bias, draw_norm
 from pcn_lib.layers.wrapped import Wrapped, draw_wrapped
 
 __all__ = [
     "Attention",
     "AveragePool",
+    "Bias",
     "BlockShape",
     "Convolution",
     "Dense",
@@ -36,15 +35,18 @@ __all__ = [
     "FlatDense",
     "Layer",
     "LayerNorm",
-    "NormalisedReadout",
+    "Normalised",
+    "RMSNorm",
     "TransformerBlock",
+    "Unchanged",
     "Wrapped",
     "convolve_by_library",
     "convolve_by_rows",
+    "draw_bias",
     "draw_block",
     "draw_convolution",
     "draw_dense",
     "draw_embedding",
-    "draw_layer_norm",
+    "draw_norm",
     "draw_wrapped",
 ]

@@ -1,63 +1,19 @@
 """Causal attention, and the transformer block: one layer, with one prediction error at its output."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from pcn_lib.layers.dense import Dense
 from pcn_lib.layers.layer import Layer
-from pcn_lib.numerics import Activation
+from pcn_lib.layers.vectors import Bias, LayerNorm, Unchanged, draw_norm
+from pcn_lib.numerics import Activation, identity
 from pcn_lib.parameterisation import Parameterisation, Role, Scales
 
-#: Added to the variance in a layer norm, as everywhere.
-VARIANCE_FLOOR = 1e-5
 #: Width of the hidden layer of a block's MLP, in widths of the block.
 EXPANSION = 4
-
-
-def _composite_rates(layer: Layer, parts: tuple[str, ...], rule: Callable[[Scales], float | Array]) -> Layer:
-    """The learning-rate factors of a layer made of others."""
-    rates = jax.tree.map(lambda leaf: leaf, layer)
-    for name in parts:
-        setattr(rates, name, getattr(layer, name).rates(rule))
-    return rates
-
-
-class Unchanged(Layer):
-    """f(h) = h, where a layer norm is left out."""
-
-    def __call__(self, h: Array) -> Array:
-        return h
-
-    @property
-    def linear(self) -> bool:
-        return True
-
-
-class LayerNorm(Layer):
-    """f(h) = gain (h - mean h) / sqrt(var h + 1e-5) over the units of each position; no bias.
-
-    Attributes:
-        gain: axes [width].
-    """
-
-    def __init__(self, gain: Float[Array, " width"], scales: Scales):
-        self.gain = nnx.Param(gain)
-        self.scales = scales
-
-    def __call__(self, h: Float[Array, "*positions width"]) -> Float[Array, "*positions width"]:
-        centred = h - jnp.mean(h, axis=-1, keepdims=True)
-        variance = jnp.mean(centred**2, axis=-1, keepdims=True)
-        normal = centred * jax.lax.rsqrt(variance + VARIANCE_FLOOR)
-        return jnp.broadcast_to(self.gain[...], h.shape) * normal
-
-    @property
-    def linear(self) -> bool:
-        return False
 
 
 class Attention(Layer):
@@ -68,8 +24,8 @@ class Attention(Layer):
     Without the softmax (linear attention) A = s q k^T where the past is, and 0 elsewhere.
 
     Attributes:
-        reading: W_in, axes [3 width, width].
-        writing: W_out, axes [width, width].
+        reading: W_in, axes [3 width, width]; with a bias where it has one.
+        writing: W_out, axes [width, width]; likewise.
         heads: how many; each reads width / heads units.
         scale: s, of the products of queries and keys.
         softmax: whether the weights A are normalised.
@@ -115,9 +71,6 @@ class Attention(Layer):
     def linear(self) -> bool:
         return False
 
-    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
-        return _composite_rates(self, ("reading", "writing"), rule)
-
 
 class TransformerBlock(Layer):
     """h <- h + attention(h), then h <- h + a_down W_down phi(a_up W_up h): one layer, one prediction error.
@@ -143,27 +96,6 @@ class TransformerBlock(Layer):
     def linear(self) -> bool:
         return False
 
-    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
-        return _composite_rates(self, ("attention", "up", "down", "first_norm", "second_norm"), rule)
-
-
-class NormalisedReadout(Layer):
-    """f_L(h) = a_L W_L norm(h): a readout that reads through a layer norm."""
-
-    def __init__(self, norm: LayerNorm, readout: Dense):
-        self.norm = norm
-        self.readout = readout
-
-    def __call__(self, h: Array) -> Array:
-        return self.readout(self.norm(h))
-
-    @property
-    def linear(self) -> bool:
-        return False
-
-    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
-        return _composite_rates(self, ("norm", "readout"), rule)
-
 
 @dataclass(frozen=True)
 class BlockShape:
@@ -176,6 +108,7 @@ class BlockShape:
         activation: phi of the MLP.
         layer_norm: whether both branches read through one.
         softmax: whether attention is normalised.
+        bias: whether matrices and layer norms have one.
     """
 
     width: int
@@ -184,6 +117,7 @@ class BlockShape:
     activation: Activation = jax.nn.gelu
     layer_norm: bool = False
     softmax: bool = True
+    bias: bool = False
 
 
 def draw_block(
@@ -191,7 +125,8 @@ def draw_block(
 ) -> TransformerBlock:
     """A transformer block with fresh weights.
 
-    Every matrix has the numbers of the hidden row; its depth factor stands once in a branch, at the end.
+    Every matrix has the numbers of the hidden row, every vector those of the hidden vectors' row; their depth factor
+    stands once in a branch, at the end.
 
     Args:
         key: typed random key.
@@ -200,12 +135,18 @@ def draw_block(
     """
     N = shape.width
 
-    def dense(key, outputs: int, inputs: int, *, last: bool, **kind) -> Dense:
-        scales = hidden_scales(parameterisation, inputs, N, shape.blocks)
-        if not last:
-            shallow = parameterisation.scales(Role.HIDDEN, fan_in=inputs, width=N, depth=1)
-            scales = replace(scales, multiplier=shallow.multiplier)
-        return Dense(parameterisation.draw(key, (outputs, inputs), scales, dtype), scales, **kind)
+    def dense(key, outputs: int, inputs: int, *, last: bool, activation: Activation = identity) -> Dense:
+        def numbers(depth: int) -> tuple[Scales, Scales]:
+            size = dict(width=N, depth=depth)
+            matrix = parameterisation.scales(Role.HIDDEN, fan_in=inputs, activation=activation, **size)
+            return matrix, parameterisation.vector_scales(Role.HIDDEN, **size)
+
+        end = numbers(shape.blocks if last else 1)
+        scales, vector = (replace(s, multiplier=e.multiplier) for s, e in zip(numbers(shape.blocks), end, strict=True))
+        bias = Bias(jnp.zeros(outputs, dtype), vector) if shape.bias else None
+        return Dense(
+            parameterisation.draw(key, (outputs, inputs), scales, dtype), scales, activation=activation, bias=bias
+        )
 
     read, write, up, down = jax.random.split(key, 4)
     attention = Attention(
@@ -217,7 +158,8 @@ def draw_block(
     )
 
     def norm() -> Layer:
-        return draw_layer_norm(parameterisation, N, shape.blocks, dtype) if shape.layer_norm else Unchanged()
+        kind = dict(bias=shape.bias, dtype=dtype)
+        return draw_norm(LayerNorm, parameterisation, (N, shape.blocks), **kind) if shape.layer_norm else Unchanged()
 
     return TransformerBlock(
         attention,
@@ -225,16 +167,3 @@ def draw_block(
         dense(down, N, EXPANSION * N, last=True, activation=shape.activation),
         (norm(), norm()),
     )
-
-
-def hidden_scales(parameterisation: Parameterisation, fan_in: int, width: int, blocks: int) -> Scales:
-    """The numbers of one hidden matrix."""
-    return parameterisation.scales(Role.HIDDEN, fan_in=fan_in, width=width, depth=blocks)
-
-
-def draw_layer_norm(parameterisation: Parameterisation, width: int, blocks: int, dtype=jnp.float32) -> LayerNorm:
-    """A layer norm of gain 1: trained as fast as an input weight, with the epsilon of a hidden one."""
-    hidden = hidden_scales(parameterisation, width, width, blocks)
-    first = parameterisation.scales(Role.INPUT, fan_in=1, width=width, depth=blocks)
-    scales = replace(hidden, multiplier=1.0, gd_rate=first.gd_rate, adam_rate=first.adam_rate)
-    return LayerNorm(jnp.ones(width, dtype), scales)

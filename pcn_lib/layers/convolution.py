@@ -1,5 +1,5 @@
-"""Convolutional layers on images, channels last: h -> [h +] a conv(W, phi(h)), average pooling, and what reads
-an image as a vector."""
+"""Convolutional layers on images, channels last: h -> [h +] a conv(W, phi(h)) [+ a_b b], average pooling, and what
+reads an image as a vector."""
 
 from functools import reduce
 
@@ -10,18 +10,20 @@ from jaxtyping import Array, Float
 
 from pcn_lib.layers.dense import Dense
 from pcn_lib.layers.layer import Layer
+from pcn_lib.layers.vectors import Unchanged, draw_bias
 from pcn_lib.numerics import Activation, identity
 from pcn_lib.parameterisation import Parameterisation, Role, Scales
 
 
 class Convolution(Layer):
-    """f_l(h) = tau h + a W * phi(h), the convolution of stride 1 that keeps the image's size (zeros beyond its edge).
+    """f_l(h) = tau h + a W * phi(h) [+ a_b b], of stride 1, keeping the image's size (zeros beyond its edge).
 
     Attributes:
         weight: W, axes [kernel, kernel, in, out].
         scales: a is ``scales.multiplier``.
         activation: phi, applied to the layer's *input*.
         skip: tau, whether the input is added to the output (equal channels only): a residual block.
+        bias: a :class:`pcn_lib.layers.Bias` of one number for each channel, or nothing.
 
     Raises:
         ValueError: a kernel of even size, which has no middle.
@@ -34,6 +36,7 @@ class Convolution(Layer):
         *,
         activation: Activation = identity,
         skip: bool = False,
+        bias: Layer | None = None,
     ):
         if weight.shape[0] % 2 == 0:
             size = weight.shape[0]
@@ -42,11 +45,11 @@ class Convolution(Layer):
         self.scales = scales
         self.activation = activation
         self.skip = skip
+        self.bias = Unchanged() if bias is None else bias
 
     def __call__(self, h: Float[Array, "height width ingoing"]) -> Float[Array, "height width outgoing"]:
         convolve = convolve_by_rows if jax.default_backend() == "cpu" else convolve_by_library
-        branch = self.scales.multiplier * convolve(self.activation(h), self.weight[...])
-        return h + branch if self.skip else branch
+        return self.around(h, self.bias(self.scales.multiplier * convolve(self.activation(h), self.weight[...])))
 
     @property
     def linear(self) -> bool:
@@ -114,6 +117,7 @@ def draw_convolution(
     *,
     activation: Activation = identity,
     skip: bool = False,
+    bias: bool = False,
     dtype=jnp.float32,
 ) -> Convolution:
     """A convolution with fresh weights; its fan-in is kernel^2 times the channels that it reads.
@@ -124,10 +128,12 @@ def draw_convolution(
         role: input or hidden weight.
         shape: (kernel, channels in, channels out).
         size: (channels N, depth L) that the parameterisation is told; depth 1 for a weight that no skip bypasses.
+        bias: whether it has one, which starts at zero.
     """
     kernel, ingoing, outgoing = shape
     width, depth = size
     fan_in = kernel**2 * ingoing
     scales = parameterisation.scales(role, fan_in=fan_in, width=width, depth=depth, activation=activation)
     weight = parameterisation.draw(key, (kernel, kernel, ingoing, outgoing), scales, dtype)
-    return Convolution(weight, scales, activation=activation, skip=skip)
+    shift = draw_bias(parameterisation, role, outgoing, size, dtype) if bias else None
+    return Convolution(weight, scales, activation=activation, skip=skip, bias=shift)

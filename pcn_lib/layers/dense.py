@@ -1,22 +1,24 @@
-"""Dense layers, h -> [h +] a W phi(h)."""
+"""Dense layers, h -> [h +] a W phi(h) [+ a_b b]."""
 
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
 from pcn_lib.layers.layer import Layer
+from pcn_lib.layers.vectors import Unchanged, draw_bias
 from pcn_lib.numerics import Activation, identity
 from pcn_lib.parameterisation import Parameterisation, Role, Scales
 
 
 class Dense(Layer):
-    """f_l(h) = tau h + a W phi(h), with tau = 1 where ``skip`` is set; at every position alike where h has some.
+    """f_l(h) = tau h + a W phi(h) [+ a_b b], with tau = 1 where ``skip`` is set; at every position alike if h has some.
 
     Attributes:
         weight: W, axes [outputs, inputs].
         scales: a is ``scales.multiplier``.
         activation: phi, applied to the layer's *input*.
         skip: whether the input is added to the output (equal sizes only).
+        bias: a :class:`pcn_lib.layers.Bias`, with scales of its own, or nothing.
     """
 
     def __init__(
@@ -26,16 +28,17 @@ class Dense(Layer):
         *,
         activation: Activation = identity,
         skip: bool = False,
+        bias: Layer | None = None,
     ):
         self.weight = nnx.Param(weight)
         self.scales = scales
         self.activation = activation
         self.skip = skip
+        self.bias = Unchanged() if bias is None else bias
 
     def __call__(self, h: Float[Array, "*positions inputs"]) -> Float[Array, "*positions outputs"]:
         # a W phi(h), written with the sample on the left so that a batch is one row-major product.
-        branch = self.scales.multiplier * (self.activation(h) @ self.weight[...].T)
-        return h + branch if self.skip else branch
+        return self.around(h, self.bias(self.scales.multiplier * (self.activation(h) @ self.weight[...].T)))
 
     @property
     def linear(self) -> bool:
@@ -51,6 +54,7 @@ def draw_dense(
     *,
     activation: Activation = identity,
     skip: bool = False,
+    bias: bool = False,
     dtype=jnp.float32,
 ) -> Dense:
     """A dense layer with fresh weights.
@@ -61,8 +65,10 @@ def draw_dense(
         role: input, hidden or output weight.
         shape: (outputs, inputs).
         size: (width N, depth L) of the network that the layer belongs to.
+        bias: whether it has one, which starts at zero.
     """
     width, depth = size
     scales = parameterisation.scales(role, fan_in=shape[1], width=width, depth=depth, activation=activation)
     weight = parameterisation.draw(key, shape, scales, dtype)
-    return Dense(weight, scales, activation=activation, skip=skip)
+    shift = draw_bias(parameterisation, role, shape[0], size, dtype) if bias else None
+    return Dense(weight, scales, activation=activation, skip=skip, bias=shift)

@@ -1,15 +1,23 @@
 """Any Flax NNX module, or any function, as a layer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
+from pcn_lib.layers.flax_parameters import Parameter, parameters
 from pcn_lib.layers.layer import Layer
 from pcn_lib.numerics import Activation, identity
 from pcn_lib.parameterisation import Parameterisation, Role, Scales
+
+#: Modules whose value depends on chance or on other samples, and what to do without them.
+REFUSED = {
+    nnx.Dropout: "leave it out (rate 0 is the identity)",
+    nnx.BatchNorm: "use nnx.LayerNorm or nnx.RMSNorm, which read one sample",
+}
 
 
 class Wrapped(Layer):
@@ -20,7 +28,9 @@ class Wrapped(Layer):
 
     Attributes:
         module: an ``nnx.Module`` that can be called, or a function without parameters.
-        scales: a is ``scales.multiplier``; the rates are for every parameter of the module.
+        scales: a is ``scales.multiplier``.
+        each: the scales of every parameter, in the order of the module's leaves; by default ``scales`` for all of them,
+            biases included, which :func:`draw_wrapped` gives scales of their own.
         activation: phi, applied to the layer's *input*.
         skip: whether the input is added to the output (equal shapes only).
         is_linear: whether the module is linear in its input; closed forms then apply to it.
@@ -41,6 +51,7 @@ class Wrapped(Layer):
         activation: Activation = identity,
         skip: bool = False,
         is_linear: bool = False,
+        each: tuple[Scales, ...] | None = None,
     ):
         _check(module)
         self.module = module
@@ -48,39 +59,48 @@ class Wrapped(Layer):
         self.activation = activation
         self.skip = skip
         self.is_linear = is_linear
+        self.each = each
 
     def __call__(self, h: Array) -> Array:
-        branch = self.scales.multiplier * self.module(self.activation(h))
-        return h + branch if self.skip else branch
+        return self.around(h, self.scales.multiplier * self.module(self.activation(h)))
 
     @property
     def linear(self) -> bool:
         return self.is_linear and self.activation is identity
 
+    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
+        if self.each is None:
+            return super().rates(rule)
+        return jax.tree.unflatten(jax.tree.structure(self), [rule(scales) for scales in self.each])
+
 
 def draw_wrapped(
     key: Array,
-    module: nnx.Module,
+    module: Callable[[Array], Array],
     parameterisation: Parameterisation,
     role: Role,
     size: tuple[int, int],
     *,
     fan_in: int | None = None,
+    activation: Activation = identity,
     **kind,
 ) -> Wrapped:
     """A module as a layer, its parameters drawn afresh as the parameterisation says.
 
-    Kernels are drawn with the variance of their role, biases are set to zero, other vectors stay; multiplier and
-    rates follow the same row.  The module given is left as it is, so one of them serves a whole stack of layers.
+    Kernels are drawn with the variance of their role and fan-in, biases are set to zero, other vectors stay.  Rates are
+    those of the role's row, for vectors of its vectors' row: a bias beside a kernel moves its units as one with the
+    row's own multiplier would (:meth:`pcn_lib.scales.Scales.written_with`), the scale or shift of a norm as it is.  The
+    module given is left as it is, so one of them serves a whole stack of layers.
 
     Args:
         key: typed random key.
-        module: with parameters in Flax's layout, the output on the last axis.
+        module: made of Flax's layers, whose kernels' axes are known; any other with ``fan_in``.
         parameterisation: gives multiplier, variance and rates.
         role: input, hidden or output weight.
         size: (width N, depth L) of the network that the layer belongs to.
-        fan_in: inputs to a unit; by default the largest of the module's kernels, all axes but the last.
-        kind: ``activation``, ``skip`` and ``is_linear`` of :class:`Wrapped`.
+        fan_in: inputs to a unit of every kernel; by default of each kernel its own, and of the multiplier the largest.
+        activation: in front of the module; its gain is part of the multiplier where the parameterisation has gains.
+        kind: ``skip`` and ``is_linear`` of :class:`Wrapped`.
 
     >>> from pcn_lib.parameterisation import mupc_skips
     >>> module = nnx.Linear(64, 64, rngs=nnx.Rngs(0))
@@ -89,29 +109,51 @@ def draw_wrapped(
     True
 
     Raises:
-        ValueError: a module without a kernel, from which a fan-in could be read.
+        ValueError: a module without a kernel, or with one whose axes are not known.
     """
-    leaves, structure = jax.tree.flatten_with_path(module)
-    fans = [leaf.size // leaf.shape[-1] for _, leaf in leaves if leaf.ndim > 1]
+    found = parameters(module, fan_in) if isinstance(module, nnx.Module) else []
+    fans = [parameter.fan_in for parameter in found if parameter.is_kernel and parameter.fan_in]
     if not fans:
         raise ValueError(
             f"{type(module).__name__} given, which has no kernel to draw; a parameterisation needs one: "
             "wrap a function without weights as Wrapped(function, scales)"
         )
-    scales = parameterisation.scales(role, fan_in=fan_in or max(fans), width=size[0], depth=size[1])
-    keys = jax.random.split(key, len(leaves))
+    width, depth = size
 
-    def drawn(key: Array, path: tuple, leaf: Array) -> Array:
-        if leaf.ndim > 1:
+    def kernel_scales(fan: int) -> Scales:
+        return parameterisation.scales(role, fan_in=fan, width=width, depth=depth, activation=activation)
+
+    scales, vector = kernel_scales(max(fans)), parameterisation.vector_scales(role, width, depth)
+
+    def scales_of(parameter: Parameter) -> Scales:
+        if parameter.fan_in is None:
+            return replace(vector, multiplier=1.0)
+        own = kernel_scales(parameter.fan_in)
+        return (
+            replace(own, multiplier=scales.multiplier) if parameter.is_kernel else vector.written_with(own.multiplier)
+        )
+
+    each = tuple(map(scales_of, found))
+    leaves, structure = jax.tree.flatten(module)
+
+    def drawn(key: Array, parameter: Parameter, scales: Scales, leaf: Array) -> Array:
+        if parameter.is_kernel:
             return parameterisation.draw(key, leaf.shape, scales, leaf.dtype)
-        return jnp.zeros_like(leaf) if "bias" in jax.tree_util.keystr(path) else leaf
+        return jnp.zeros_like(leaf) if parameter.is_bias else leaf
 
-    fresh = [drawn(key, *leaf) for key, leaf in zip(keys, leaves, strict=True)]
-    return Wrapped(jax.tree.unflatten(structure, fresh), scales, **kind)
+    fresh = map(drawn, jax.random.split(key, len(leaves)), found, each, leaves)
+    return Wrapped(jax.tree.unflatten(structure, fresh), scales, activation=activation, each=each, **kind)
 
 
 def _check(module: Callable[[Array], Array]) -> None:
     """Refuse a module whose value depends on more than its input and its parameters."""
+    parts = [part for _, part in nnx.iter_modules(module)] if isinstance(module, nnx.Module) else []
+    for kind, instead in REFUSED.items():
+        if any(isinstance(part, kind) for part in parts):
+            raise ValueError(
+                f"{type(module).__name__} given, which has {kind.__name__}; the energy is a function of activities and "
+                f"weights alone, so that a module has only parameters: {instead}"
+            )
     leaves = jax.tree.leaves(module, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
     others = {type(leaf).__name__ for leaf in leaves if isinstance(leaf, nnx.Variable)} - {"Param"}
     if others:

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from pcn_lib.layers import AveragePool, Convolution, FlatDense, Layer, draw_convolution, draw_dense
+from pcn_lib.network.checks import check_draw, check_sizes
 from pcn_lib.network.network import Network
 from pcn_lib.network.stack import Stack
-from pcn_lib.numerics import Activation, check_dtype, identity
+from pcn_lib.numerics import Activation, identity
 from pcn_lib.parameterisation import Parameterisation, Role
 
 #: Side of a window of average pooling; every stage divides the image's sides by it.
@@ -34,6 +35,7 @@ class CNN:
         stages: how many.
         activation: phi.
         kernel: side of the convolutions' kernels.
+        bias: whether convolutions and readout have one.
 
     Source: arXiv:2602.07697, Figure 4b; the authors' published code.
     """
@@ -45,12 +47,10 @@ class CNN:
     stages: int = 3
     activation: Activation = identity
     kernel: int = 3
+    bias: bool = False
 
     def __post_init__(self):
-        for name in ("width", "outputs", "blocks", "stages"):
-            if not getattr(self, name) >= 1:
-                given = getattr(self, name)
-                raise ValueError(f"{name} = {given} given; a network needs at least 1: choose {name} >= 1")
+        check_sizes(self, "width", "outputs", "blocks", "stages", "kernel")
         if self.blocks % self.stages:
             raise ValueError(
                 f"blocks = {self.blocks} given for {self.stages} stages; every stage needs as many: "
@@ -91,27 +91,29 @@ class CNN:
             dtype: float32 or float64.
 
         Raises:
-            ValueError: float64 asked for while JAX has it switched off.
+            ValueError: as :func:`~pcn_lib.network.checks.check_draw` says.
         """
-        dtype = check_dtype(dtype)
+        dtype = check_draw(key, parameterisation, dtype)
         *keys, last = jax.random.split(key, self.stages + 1)
         layers: list[Layer] = []
         for stage, key in enumerate(keys):
             layers += self._stage(key, parameterisation, dtype, first=stage == 0)
         shape, size = (self.outputs, self.features), (self.width, 1)
-        readout = draw_dense(last, parameterisation, Role.OUTPUT, shape, size, dtype=dtype)
-        return Network(tuple(layers), FlatDense(readout.weight[...], readout.scales), self.image)
+        readout = draw_dense(last, parameterisation, Role.OUTPUT, shape, size, bias=self.bias, dtype=dtype)
+        flat = FlatDense(readout.weight[...], readout.scales, bias=readout.bias)
+        return Network(tuple(layers), flat, self.image)
 
     def _stage(self, key: Array, parameterisation: Parameterisation, dtype, *, first: bool) -> tuple:
         """One stage's convolution, stack of residual blocks, and pooling."""
         entering, residual = jax.random.split(key)
         role, channels = (Role.INPUT, self.image[2]) if first else (Role.HIDDEN, self.width)
         shape = (self.kernel, channels, self.width)
-        convolution = draw_convolution(entering, parameterisation, role, shape, (self.width, 1), dtype=dtype)
+        plain = dict(bias=self.bias, dtype=dtype)
+        convolution = draw_convolution(entering, parameterisation, role, shape, (self.width, 1), **plain)
 
         def block(key: Array) -> Convolution:
             shape, size = (self.kernel, self.width, self.width), (self.width, self.depth)
-            kind = dict(activation=self.activation, skip=True, dtype=dtype)
+            kind = dict(activation=self.activation, skip=True, **plain)
             return draw_convolution(key, parameterisation, Role.HIDDEN, shape, size, **kind)
 
         count = self.blocks // self.stages

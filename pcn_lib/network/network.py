@@ -1,6 +1,6 @@
 """The one network type: layers and stacks of layers below a readout, and the passes through it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -28,6 +28,7 @@ class Network(nnx.Module):
         blocks: the layers and stacks below the readout, in order.
         readout: the last layer.
         input_shape: shape of one sample x.
+        shapes: of the parameters, for which the multipliers and rates of the layers are.
     """
 
     def __init__(self, blocks: tuple[Layer, ...], readout: Layer, input_shape: tuple[int, ...]):
@@ -36,6 +37,7 @@ class Network(nnx.Module):
         self.blocks = nnx.data(tuple(blocks))
         self.readout = readout
         self.input_shape = tuple(input_shape)
+        self.shapes = tuple(jnp.shape(leaf) for leaf in jax.tree.leaves((self.blocks, readout)))
 
     @property
     def depth(self) -> int:
@@ -49,10 +51,23 @@ class Network(nnx.Module):
 
     def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
         """The learning-rate factor of every parameter, in the network's own structure."""
-        rates = jax.tree.map(lambda leaf: leaf, self)
-        rates.blocks = nnx.data(tuple(block.rates(rule) for block in self.blocks))
-        rates.readout = self.readout.rates(rule)
-        return rates
+        return jax.tree.map(lambda layer: layer.rates(rule), self, is_leaf=lambda part: isinstance(part, Layer))
+
+    def with_parameters(self, given: "Network | Sequence[Array]") -> "Network":
+        """This network with other parameters: those of one of the same kind, or arrays in the order of its leaves.
+
+        Raises:
+            ValueError: a network of other layers, sizes or parameterisation, or arrays of other shapes.
+        """
+        structure = jax.tree.structure(self)
+        if isinstance(given, Network) and jax.tree.structure(given) != structure:  # type: ignore[operator]
+            raise ValueError(
+                "parameters of a network of other layers, sizes or parameterisation given; under other multipliers "
+                "they are other functions: build both networks alike, or pass jax.tree.leaves(...) to have it so"
+            )
+        leaves = jax.tree.leaves(given)
+        _check_shapes(self, leaves)
+        return jax.tree.unflatten(structure, leaves)
 
     def top(self, activities: Activities) -> Array:
         """z_{L-1} of one sample: the activity that the readout reads."""
@@ -135,10 +150,25 @@ def zero_errors(network: Network, x: Num[Array, "batch *inputs"]) -> Activities:
 
 def check_input(network: Network, x: Array) -> None:
     """Refuse inputs that the network cannot read, before anything is compiled."""
+    if not hasattr(x, "shape"):
+        raise ValueError(f"x given as a {type(x).__name__}; an array is needed: pass jnp.asarray(x)")
     if x.shape[1:] != network.input_shape:
         raise ValueError(
             f"inputs of shape {x.shape} given; this network reads [batch, {', '.join(map(str, network.input_shape))}]: "
             "reshape x, or build the network with these inputs"
+        )
+    _check_shapes(network, jax.tree.leaves(network))
+
+
+def _check_shapes(network: Network, parameters: Sequence[Array]) -> None:
+    """Refuse parameters of another width, which a network would use with multipliers and rates of its own."""
+    given = [jnp.shape(leaf) for leaf in parameters]
+    # Networks stacked for vmap have further axes in front.
+    last = [shape[max(len(shape) - len(own), 0) :] for shape, own in zip(given, network.shapes, strict=False)]
+    if len(given) != len(network.shapes) or last != list(network.shapes):
+        raise ValueError(
+            f"parameters of shapes {given} given; the multipliers and rates of this network are for "
+            f"{list(network.shapes)}: build a network of these sizes and put them in by with_parameters"
         )
 
 

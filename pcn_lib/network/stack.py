@@ -1,13 +1,10 @@
 """Runs of equal layers."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PyTree
+from jaxtyping import Array
 
 from pcn_lib.layers import Layer
-from pcn_lib.parameterisation import Scales
 
 
 class Stack(Layer):
@@ -32,11 +29,6 @@ class Stack(Layer):
     @property
     def depth(self) -> int:
         return jax.tree.leaves(self.layers)[0].shape[0]
-
-    def rates(self, rule: Callable[[Scales], float | Array]) -> PyTree[float | Array]:
-        rates = jax.tree.map(lambda leaf: leaf, self)
-        rates.layers = self.layers.rates(rule)
-        return rates
 
     def forward(self, z: Array, error: Array | None) -> tuple[Array, Array]:
         def step(z, layer_and_error):

@@ -6,11 +6,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from pcn_lib.layers import BlockShape, NormalisedReadout, draw_block, draw_dense, draw_embedding, draw_layer_norm
-from pcn_lib.layers.attention import Unchanged
+from pcn_lib.layers import (
+    BlockShape,
+    LayerNorm,
+    Normalised,
+    Unchanged,
+    draw_block,
+    draw_dense,
+    draw_embedding,
+    draw_norm,
+)
+from pcn_lib.network.checks import check_draw, check_sizes
 from pcn_lib.network.network import Network, feedforward
 from pcn_lib.network.stack import Stack
-from pcn_lib.numerics import Activation, check_dtype
+from pcn_lib.numerics import Activation
 from pcn_lib.parameterisation import Parameterisation, Role
 
 
@@ -18,7 +27,7 @@ from pcn_lib.parameterisation import Parameterisation, Role
 class Transformer:
     """A GPT-style transformer: embedding, blocks, readout, each one layer of predictive coding.
 
-    No biases.  A sample is int32 [length], and its output [length, vocabulary].  With ``parameterisation``
+    A sample is int32 [length], and its output [length, vocabulary].  With ``parameterisation``
     counting blocks as its depth, :func:`pcn_lib.parameterisation.complete_p` gives the authors' network.
 
     Attributes:
@@ -34,6 +43,7 @@ class Transformer:
         identity_layer: whether an identity stands between the blocks and the readout, where a last layer norm would
             be, as a layer of predictive coding: without weights, but with a prediction error of its own.  It leaves
             the function as it is, and adds one to the layers over which inference spreads an error.
+        bias: whether every matrix but the embedding, and every layer norm, has one.
 
     Raises:
         ValueError: a size below 1, a width that the heads do not divide, or an identity beside a layer norm.
@@ -50,12 +60,10 @@ class Transformer:
     layer_norm: bool = False
     softmax: bool = True
     identity_layer: bool = False
+    bias: bool = False
 
     def __post_init__(self):
-        for name in ("vocabulary", "length", "width", "heads", "blocks"):
-            if not getattr(self, name) >= 1:
-                given = getattr(self, name)
-                raise ValueError(f"{name} = {given} given; a transformer needs at least 1: choose {name} >= 1")
+        check_sizes(self, "vocabulary", "length", "width", "heads", "blocks")
         if self.width % self.heads:
             raise ValueError(
                 f"width = {self.width} and heads = {self.heads} given; every head reads the same number of units: "
@@ -81,22 +89,24 @@ class Transformer:
             dtype: float32 or float64.
 
         Raises:
-            ValueError: float64 asked for while JAX has it switched off.
+            ValueError: as :func:`~pcn_lib.network.checks.check_draw` says.
         """
-        dtype = check_dtype(dtype)
+        dtype = check_draw(key, parameterisation, dtype)
         first, middle, last = jax.random.split(key, 3)
-        shape = BlockShape(self.width, self.heads, self.blocks, self.activation, self.layer_norm, self.softmax)
+        options = dict(softmax=self.softmax, bias=self.bias)
+        shape = BlockShape(self.width, self.heads, self.blocks, self.activation, self.layer_norm, **options)
         sizes = (self.vocabulary, self.length, self.width)
         embedding = draw_embedding(first, parameterisation, sizes, self.blocks, dtype)
         keys = jax.random.split(middle, self.blocks)
         stack = Stack(jax.vmap(lambda key: draw_block(key, parameterisation, shape, dtype))(keys))
         shape_out, size = (self.vocabulary, self.width), (self.width, self.blocks)
-        dense = draw_dense(last, parameterisation, Role.OUTPUT, shape_out, size, dtype=dtype)
+        kind = dict(bias=self.bias, dtype=dtype)
+        dense = draw_dense(last, parameterisation, Role.OUTPUT, shape_out, size, **kind)
         if not self.layer_norm:
             last_layer = (Unchanged(),) if self.identity_layer else ()
             return Network((embedding, stack, *last_layer), dense, (self.length,))
-        norm = draw_layer_norm(parameterisation, self.width, self.blocks, dtype)
-        return Network((embedding, stack), NormalisedReadout(norm, dense), (self.length,))
+        norm = draw_norm(LayerNorm, parameterisation, size, **kind)
+        return Network((embedding, stack), Normalised(norm, dense), (self.length,))
 
 
 def sharpness(network: Network, x: Int[Array, "batch length"]) -> Float[Array, ""]:
@@ -110,9 +120,11 @@ def sharpness(network: Network, x: Int[Array, "batch length"]) -> Float[Array, "
     """
     embedded, stacked, *_ = feedforward(network, x).activities
     below = jnp.concatenate([embedded[:, None], stacked[:, :-1]], axis=1)
-    blocks = network.blocks[1].layers
+    stack = network.blocks[1]
+    if not isinstance(stack, Stack):
+        raise ValueError("a network without a stack of blocks given; sharpness needs one made by Transformer(...).init")
 
     def of_sample(h: Array) -> Array:
-        return jax.vmap(lambda block, h: block.attention.sharpness(block.first_norm(h)))(blocks, h)
+        return jax.vmap(lambda block, h: block.attention.sharpness(block.first_norm(h)))(stack.layers, h)
 
     return jnp.mean(jax.vmap(of_sample)(below))

@@ -7,8 +7,7 @@ works without it.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from pcn_lib.results.provenance import Provenance
-from pcn_lib.results.records import ResultError, provenance_of
+from pcn_lib.provenance import Provenance, ResultError, provenance_of
 from pcn_lib.study.claim import Claim, Relation, at_least, at_most, close, fails_outside
 from pcn_lib.study.curves import curves
 from pcn_lib.study.drawing import (

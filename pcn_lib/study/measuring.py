@@ -19,7 +19,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from pcn_lib.results.provenance import PACKAGE, provenance, versions
+from pcn_lib.provenance import PACKAGE, provenance, versions
 from pcn_lib.study.progress import POINTS_FOLDER, Bar
 from pcn_lib.study.records import load, save
 

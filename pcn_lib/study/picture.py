@@ -14,7 +14,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from pcn_lib.files import write_atomically
-from pcn_lib.results.records import provenance_of
+from pcn_lib.provenance import provenance_of
 from pcn_lib.study import plotted
 from pcn_lib.study.style import styled
 

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from pcn_lib.files import write_atomically
-from pcn_lib.results.records import ResultError
+from pcn_lib.provenance import ResultError
 from pcn_lib.study.report import RUN_FOLDER
 
 Record = xr.Dataset | xr.DataTree

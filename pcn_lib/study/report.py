@@ -10,8 +10,7 @@ from pathlib import Path
 
 from pcn_lib import tables
 from pcn_lib.files import write_atomically
-from pcn_lib.results import device
-from pcn_lib.results.provenance import Provenance, default_dtype
+from pcn_lib.provenance import Provenance, default_dtype, device
 from pcn_lib.study.claim import Claim
 
 #: Set by the runner: the folder of the chapter's run, where its claims are written.

@@ -132,5 +132,8 @@ def _check_size(name: str, value: Any, least: int | float | None) -> None:
     items = value if isinstance(value, tuple) else (value,)
     if least is not None and not min(items) >= least:
         raise SettingsError(f"{name} = {value!r} given; at least {least} is needed: choose {name} >= {least}")
+    # Whole numbers of sizes are seeds at the largest, which have 32 bits.
+    if _holds(value, int) and not max(items) < 2**32:
+        raise SettingsError(f"{name} = {value!r} given; at most 2**32 - 1 is possible: choose a smaller one")
     if any(not a < b for a, b in zip(items, items[1:], strict=False)):
         raise SettingsError(f"{name} = {value!r} given; sizes along an axis ascend: put them in order, each once")

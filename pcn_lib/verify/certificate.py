@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from pcn_lib.claims import Claim, Relation, Report
 from pcn_lib.files import write_atomically
-from pcn_lib.results import Provenance
+from pcn_lib.provenance import Provenance
+from pcn_lib.study import Claim, Relation, Report
 
 #: Of the file's form; a reader of another one refuses it.
 FORM = 1

@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem, energy, loss
-from pcn_lib.experiments.profiles import check_sizes
 from pcn_lib.gradients import bp_gradient, closed_form_gradient, compare, pc_gradient, similarity
 from pcn_lib.inference import Sweeps, SweepsThenNewton, equilibrate
 from pcn_lib.network import MLP
@@ -18,6 +17,7 @@ from pcn_lib.numerics import Tolerance
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.rescaling import LinearExact, equilibrated_energy, rescaling
 from pcn_lib.sharding import BATCH, shard_batch
+from pcn_lib.study import SettingsError
 from pcn_lib.verify.precision import Precision
 
 
@@ -44,7 +44,10 @@ class Settings:
     square: int = 16
 
     def __post_init__(self):
-        check_sizes(self, inputs=1, samples=2, widths=4, depth=2, seeds=2, square=3)
+        for name, least in dict(inputs=1, samples=2, widths=4, depth=2, seeds=2, square=3).items():
+            sizes = np.atleast_1d(getattr(self, name))
+            if not sizes.size or sizes.min() < least:
+                raise SettingsError(f"{name} = {sizes} given; at least {least} is needed: choose {name} >= {least}")
         object.__setattr__(self, "widths", tuple(sorted(self.widths)))
 
 

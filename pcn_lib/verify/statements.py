@@ -7,11 +7,11 @@ also be bent by the next order in L/N, as in the chapter "Predictive coding comp
 import numpy as np
 from jaxtyping import Float
 
-from pcn_lib.claims import Claim, at_least, at_most, close, fails_outside
 from pcn_lib.network import MLP
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.rescaling import expected_rescaling
 from pcn_lib.statistics import fit_slope, mean
+from pcn_lib.study import Claim, at_least, at_most, close, fails_outside
 from pcn_lib.verify.measurement import Measurement
 
 #: How far corrections of order L/N bend a line of exponent -1 over these widths; twice that for exponent -2.

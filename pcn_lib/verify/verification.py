@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import jax
 
-from pcn_lib.claims import Report
-from pcn_lib.results import provenance
+from pcn_lib.provenance import provenance
+from pcn_lib.study import Report
 from pcn_lib.verify.certificate import Certificate
 from pcn_lib.verify.devices import Place
 from pcn_lib.verify.measurement import Settings, measure

@@ -77,7 +77,7 @@ def test_costs_are_those_of_the_runs_that_succeeded_by_device(book: Project):
         (chapter, "CPU"): {"quick": Cost(95.0, 1536)},
         (chapter, "gpu (NVIDIA H100)"): {"paper": Cost(95.0)},
     }
-    assert str(Cost(95.0, 1536)) == "1:35, 1.5 GiB" and str(Cost(95.0, study=True)) == "1:35 (study alone)"
+    assert str(Cost(95.0, 1536)) == "1:35, 1.5 GiB" and str(Cost(95.0)) == "1:35"
 
 
 def test_a_recorded_result_says_what_its_profile_cost(book: Project):
@@ -90,6 +90,8 @@ def test_a_recorded_result_says_what_its_profile_cost(book: Project):
     before = costs.identity(book)
     save(by_theory("full", seconds=70.0), book.root / costs.FOLDER / "halves.nc")
     assert costs.identity(book) != before
+    save(by_theory("full").assign_attrs(memory=2048), book.root / costs.FOLDER / "halves.nc")
+    assert list(costs.costs(book).values()) == [{"full": Cost(65.0, 2048)}]
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ from pcn_lib.book import cli, diff, fingerprint
 from pcn_lib.book.diff import GONE, MOVED, NEW, SAME, Difference, Row, compare
 from pcn_lib.book.project import Project
 from pcn_lib.book.records import RunRecord, run_of
-from pcn_lib.results import provenance
-from pcn_lib.results.recorded import FOLDER
+from pcn_lib.provenance import provenance
 from pcn_lib.study import Claim, Report, at_least, at_most, close, fails_outside, save
+from pcn_lib.study.records import FOLDER
 from pcn_lib.verify import write
 from tests.book.conftest import study_text
 from tests.test_verify import certificate

@@ -77,6 +77,22 @@ def test_parameters_device_data_precision_and_sources_each_change_the_key(change
         assert key(**{change: {"other": "x"}}) != before
 
 
+@pytest.mark.parametrize("package", ["python", *fingerprint.PACKAGES])
+def test_another_version_of_any_package_changes_the_key(package, monkeypatch):
+    """So that nothing is up to date after JAX was upgraded."""
+
+    def key() -> str:
+        return fingerprint.run_key("s", {"width": 4}, "cpu", {"digits": "installed"})
+
+    before, installed = key(), fingerprint.importlib.metadata.version
+    monkeypatch.setattr(
+        fingerprint.importlib.metadata, "version", lambda name: "0.0.0" if name == package else installed(name)
+    )
+    if package == "python":
+        monkeypatch.setattr(fingerprint.platform, "python_version", lambda: "3.0.0")
+    assert key() != before
+
+
 def test_a_recorded_result_that_a_chapter_names_belongs_to_its_sources(book: Project):
     rewrite(book, "Halves", 'kept = "another_study"')
     recorded = book.root / "results" / "recorded"

@@ -1,11 +1,12 @@
 import json
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from pcn_lib.book import cli
+from pcn_lib.book import cli, notebooks
 from pcn_lib.book.format import format_file, violations
-from tests.book.conftest import PARAMETERS, cell, chapter_text, notebook_text
+from tests.book.conftest import PARAMETERS
 
 
 @pytest.fixture
@@ -18,25 +19,33 @@ def write(tmp_path):
     return write
 
 
+TEMPLATE = Path(cli.__file__).with_name("template.ipynb")
+
+
+def of_template(change=lambda cells: None, **sources: str) -> str:
+    """The chapter that `pcn new` starts, under the name of this file's, with some cells' sources replaced by id."""
+    notebook = nbformat.reads(TEMPLATE.read_text().replace("STEM", "chapter"), as_version=4)
+    cells = {cell.id: cell for cell in notebook.cells}
+    for place, source in sources.items():
+        cells[place.replace("_", "-")].source = source
+    change(notebook.cells)
+    return notebooks.text(notebooks.normalised(notebook))
+
+
 def test_a_chapter_in_the_committed_form_has_no_violations(write):
-    code = "def double(x):\n    return 2 * x\n\ndoubles = [double(x) for x in (1, 2)]"
-    assert violations(write(chapter_text("Halves", code))) == []
+    assert violations(write(of_template())) == []
 
 
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        ("\n".join(f"x{i} = {i}" for i in range(13)), "has 13 lines, and 12 are allowed"),
-        ("class Network:\n    pass", "defines class Network"),
-        ("def f(x):\n    a = x\n    b = a\n    c = b\n    d = c\n    return d", "defines f in 6 lines"),
         ("import matplotlib.pyplot as plt\nplt.plot([1])", "uses plt"),
         ("matplotlib.rcParams['font.size'] = 9", "uses rcParams"),
-        ("for width in (4, 8):\n    print(width)", "loops at statement level"),
         ("!pip install jax", "is not Python"),
     ],
 )
 def test_what_belongs_in_the_library_is_refused_in_a_chapter(write, code, sentence):
-    (found,) = violations(write(chapter_text("Halves", code)))
+    (found,) = violations(write(of_template(example_cell=code)))
     assert sentence in found
 
 
@@ -49,32 +58,38 @@ def test_what_belongs_in_the_library_is_refused_in_a_chapter(write, code, senten
     ],
 )
 def test_parameters_are_typed_commented_and_led_by_the_profile(write, parameters, sentence):
-    (found,) = violations(write(chapter_text("Halves", parameters=parameters)))
+    (found,) = violations(write(of_template(parameters_cell=parameters)))
     assert sentence in found
 
 
 def test_a_chapter_has_exactly_one_parameters_cell(write):
-    (found,) = violations(write(notebook_text(cell("markdown", "# A"), cell("code", "1"))))
+    def without(cells):
+        next(cell for cell in cells if cell.id == "parameters-cell").metadata.clear()
+
+    (found,) = violations(write(of_template(without)))
     assert "has 0 cells tagged 'parameters'" in found
 
 
 def test_code_without_prose_before_it_is_refused(write):
-    text = notebook_text(cell("markdown", "# A"), cell("code", PARAMETERS, "parameters"), cell("code", "1"))
-    (found,) = violations(write(text))
-    assert found.startswith("cell 3: has no prose before it")
+    def without(cells):
+        del cells[next(place for place, cell in enumerate(cells) if cell.id == "example-cell") - 1]
+
+    (found,) = violations(write(of_template(without)))
+    assert "has no prose before it" in found
 
 
 def test_outputs_counts_and_editor_metadata_are_refused_and_removed_by_fmt(write):
-    content = json.loads(chapter_text("Halves", "1 + 1"))
-    content["cells"][-1]["execution_count"] = 4
-    content["cells"][-1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "2"}]
+    content = json.loads(of_template())
+    last = [cell for cell in content["cells"] if cell["cell_type"] == "code"][-1]
+    last["execution_count"] = 4
+    last["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "2"}]
     content["cells"][0]["metadata"] = {"collapsed": True}
     path = write(json.dumps(content))
     assert any("holds outputs" in problem for problem in violations(path))
     assert format_file(path)
     assert violations(path) == []
     assert not format_file(path)
-    assert path.read_text() == chapter_text("Halves", "1 + 1")
+    assert path.read_text() == of_template()
 
 
 def study(**changes: str) -> str:
@@ -86,7 +101,6 @@ def study(**changes: str) -> str:
     return text
 
 
-TEMPLATE = Path(cli.__file__).with_name("template.ipynb")
 PIECES = {
     "report": '"report(claims, ',
     "keep": 'keep(record, \\"chapter\\")',
@@ -112,11 +126,11 @@ PIECES = {
         ({"report": '"' + "report(claims)\\n" * 120 + "report(claims, "}, "lines of claims, and 120 are allowed"),
     ],
 )
-def test_a_chapter_that_is_its_own_study_is_held_to_its_form(write, changes, sentence):
+def test_a_chapter_is_held_to_its_form(write, changes, sentence):
     assert any(sentence in problem for problem in violations(write(study(**changes))))
 
 
-def test_a_chapter_that_is_its_own_study_may_loop_and_define_classes(write):
+def test_a_chapter_may_loop_and_define_classes(write):
     code = '"for i in range(3):\\n    print(i)\\n\\nclass Layer:\\n    pass"'
     path = write(study(example=code))
     format_file(path)

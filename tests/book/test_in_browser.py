@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from pcn_lib.book.doctor import browser
-from pcn_lib.figures import Picture, axes_grid, plot_theory, styled
+from pcn_lib.study import Picture, axes_grid, plot_theory, styled
 
 STATIC = Path(__file__).parents[2] / "_static"
 HEADLESS = (

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pcn_lib.book import cli, notebooks
+from pcn_lib.book import cli
 from pcn_lib.book.format import violations
 from pcn_lib.book.project import Project
 from pcn_lib.book.runner import Request, run_chapters
@@ -21,10 +21,10 @@ def started(book: Project, monkeypatch) -> Project:
     return book
 
 
-def test_a_new_chapter_is_in_the_committed_form_and_its_own_study(started: Project):
+def test_a_new_chapter_is_in_the_committed_form(started: Project):
     chapter = started.chapter("my_study")
     assert violations(chapter.path) == []
-    assert notebooks.is_study(notebooks.read(chapter.path)) and "STEM" not in chapter.path.read_text()
+    assert "STEM" not in chapter.path.read_text()
 
 
 def test_a_name_that_is_taken_or_none_is_refused_in_one_sentence(started: Project, capsys):

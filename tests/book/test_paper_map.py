@@ -8,7 +8,7 @@ from pcn_lib.book import report
 from pcn_lib.book.project import BookError, Project
 from pcn_lib.book.records import Claimed
 from pcn_lib.book.tables import summarised
-from pcn_lib.claims import close, fails_outside
+from pcn_lib.study import close, fails_outside
 
 
 def claimed(name: str, measured: float = 1.0, source: str = "paper, Figure 1", must_fail: bool = False) -> Claimed:

@@ -12,7 +12,7 @@ from pcn_lib.book import published
 from pcn_lib.book.build import build_book
 from pcn_lib.book.project import BookError, Project
 from pcn_lib.book.published import parts
-from pcn_lib.results import provenance
+from pcn_lib.provenance import provenance
 from pcn_lib.statistics import agreement
 from pcn_lib.study import held, hypotheses, save
 from pcn_lib.study.comparison import START, TRAINING

@@ -1,22 +1,14 @@
 """Records kept with the book: made once, found by chapters wherever those are opened."""
 
 import dataclasses
-import importlib
-from pathlib import Path
 
 import pytest
 
 from pcn_lib.book.project import BookError, Project, UsageError
 from pcn_lib.book.recording import record_chapter
 from pcn_lib.book.runner import points_of
-from pcn_lib.results import ResultError
-from pcn_lib.results import recorded as recorded_before
-from pcn_lib.study import recorded
+from pcn_lib.study import ResultError, recorded
 from tests.book.conftest import STUDY, study_text
-
-ROOT = Path(__file__).parents[2]
-#: Records that a page shows or another chapter claims something of.
-NO_CHAPTER = ("benchmarks",)
 
 
 @pytest.fixture
@@ -98,14 +90,3 @@ def test_what_a_recording_says_names_the_claims_that_are_not_as_expected(study):
     one = made.claims[0]
     wrong = dataclasses.replace(made, claims=(dataclasses.replace(one, expected_to_fail=not one.expected_to_fail),))
     assert str(wrong).endswith(f"0 of 1 claims as expected: not so: {one.name}")
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "results" / "recorded").glob("*.json")), ids=lambda path: path.stem)
-def test_every_record_of_the_first_form_is_of_this_version_and_its_claims_hold(path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    study = importlib.import_module(f"pcn_lib.experiments.{path.stem}")
-    record = recorded_before(study.Record, path.stem)
-    if path.stem in NO_CHAPTER:
-        return
-    claims = importlib.import_module(f"pcn_lib.claims.{path.stem}").claims(record)
-    assert [claim.name for claim in claims if not claim.as_expected] == []

@@ -86,6 +86,33 @@ def test_a_job_given_out_again_after_it_was_done_is_not_done_twice(counting: Pro
     assert job.execute_apart(given[0]) == record and len(begun(counting)) == 1
 
 
+class Begun(Exception):
+    """A worker began the chapter."""
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_worker_runs_a_forced_job_again_unless_it_was_done_since(book: Project, monkeypatch, force: bool):
+    def begin(*command, **streams):
+        raise Begun
+
+    monkeypatch.setattr(job.subprocess, "Popen", begin)
+    given = runner._job(book, book.chapter("halves"), {}, Request("smoke", force=force), Device("cpu", "cpu", 1))
+
+    def outcome(started: str) -> str:
+        given.run.folder.mkdir(parents=True, exist_ok=True)
+        record = dict(chapter="01_halves", profile="smoke", parameters={}, error=None, seconds=1.0, platform="cpu")
+        record |= dict(device="cpu", started=started, versions={}, sources="", key=given.key)
+        (given.run.folder / "run.json").write_text(json.dumps(record))
+        try:
+            return job.execute_apart(given).started
+        except Begun:
+            return "begun again"
+
+    before, since = "2000-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00"
+    assert outcome(before) == ("begun again" if force else before)
+    assert outcome(since) == since
+
+
 def test_a_worker_without_the_book_says_where_it_must_lie(book: Project):
     chapter, device = book.chapter("halves"), Device("cpu", "cpu", 1)
     given = job.Job(book, chapter, "smoke", {}, {}, device, sources="", key="", force=False, submitted="")

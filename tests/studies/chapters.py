@@ -19,7 +19,7 @@ DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 def studies() -> tuple[Chapter, ...]:
     """The chapters of the book that are their own studies."""
-    return tuple(one for one in Project(ROOT).chapters() if notebooks.is_study(notebooks.read(one.path)))
+    return Project(ROOT).chapters()
 
 
 def chapter(stem: str) -> Chapter:

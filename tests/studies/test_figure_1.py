@@ -6,7 +6,7 @@ import xarray as xr
 
 from pcn_lib.data import figure1
 from pcn_lib.data.published import FIGURE1_TOP
-from pcn_lib.results import provenance
+from pcn_lib.provenance import provenance
 from tests.studies.chapters import claims_of, defined
 
 FIGURE, BATCHES, SCATTER = figure1(), 24, 0.02

@@ -12,7 +12,7 @@ from pcn_lib.data import figure4
 from pcn_lib.energy import loss
 from pcn_lib.inference import equilibrate
 from pcn_lib.network import feedforward
-from pcn_lib.results import provenance
+from pcn_lib.provenance import provenance
 from tests.studies.chapters import defined
 
 

@@ -1,0 +1,91 @@
+"""The gallery and the findings: every figure with its sentence, every number that of the recorded run."""
+
+import json
+
+import pytest
+import xarray as xr
+from bs4 import BeautifulSoup
+
+from pcn_lib.book.build import build_book
+from pcn_lib.book.findings import measured
+from pcn_lib.book.gallery import thumbnails
+from pcn_lib.book.project import BookError, Project
+from pcn_lib.book.report import chapter_report
+from pcn_lib.book.runner import Request, run_chapters
+from pcn_lib.provenance import provenance
+from pcn_lib.study import save
+from pcn_lib.study.records import FOLDER
+from tests.book.conftest import WRITE_CLAIM, chapter_text
+
+DRAW = """\
+from pcn_lib.study import Picture, axes_grid, caption
+def drawn(sentence):
+    figure, axes = axes_grid()
+    axes.plot([1, 2], [1, 2])
+    return Picture(figure, caption(sentence, data="none", sizes="N = 2", device="CPU"), "a <line>")
+drawn("First, cos. of two")"""
+PAGE = """\
+# Found
+
+```{pcn-finding} 01_halves 2
+Of halves {measured}`halves | the gap | .2f`.
+```
+
+```{pcn-gallery}
+```
+
+```{pcn-totals}
+```
+"""
+
+
+@pytest.fixture
+def drawing(book: Project) -> Project:
+    """The small book, whose first chapter draws two figures and has a record with one claim."""
+    (book.root / "chapters" / "01_halves.ipynb").write_text(
+        chapter_text("Halves & more", WRITE_CLAIM, DRAW, 'drawn("Second")')
+    )
+    claims = json.dumps([{"name": "the gap", "measured": -0.125}])
+    made = dict(claims=claims, recorded='["full", []]', seconds=1.0, provenance=provenance({}, seconds=1.0).as_json())
+    save(xr.Dataset({"gap": 1.0}, attrs=made), book.root / FOLDER / "halves.nc")
+    run_chapters(book, book.chapters()[:1], Request(profile="smoke"))
+    return book
+
+
+def test_a_chapters_figures_are_its_thumbnails_in_order_with_their_sentences(drawing):
+    first, second = thumbnails(chapter_report(drawing, drawing.chapter("halves"), "smoke"))
+    assert (first.name, first.sentence, first.title) == ("01_halves-1", "First, cos. of two.", "Halves &amp; more")
+    assert (second.name, second.sentence) == ("01_halves-2", "Second.")
+    assert first.svg.startswith(b"<?xml") and first.alt == "a &lt;line&gt;"
+
+
+def test_a_chapter_that_was_not_run_has_no_thumbnails(drawing):
+    assert list(thumbnails(chapter_report(drawing, drawing.chapter("thirds"), "smoke"))) == []
+
+
+def test_a_number_is_what_the_recorded_run_measured(drawing):
+    assert measured(drawing.root, "halves", "the gap") == -0.125
+
+
+@pytest.mark.parametrize("stem, claim, words", [("thirds", "a", "no run is kept"), ("halves", "a", "no claim 'a'")])
+def test_a_number_that_nobody_measured_is_refused(drawing, stem, claim, words):
+    with pytest.raises(BookError, match=words):
+        measured(drawing.root, stem, claim)
+
+
+def test_a_page_shows_the_number_its_picture_and_a_card_for_every_figure(drawing):
+    (drawing.root / "chapters" / "index.md").write_text(PAGE)
+    build_book(drawing, "smoke")
+    page = BeautifulSoup((drawing.pages / "chapters" / "index.html").read_text(), "html.parser")
+    finding, cards = page.select_one(".pcn-finding"), page.select(".pcn-gallery > a")
+    assert "Of halves −0.12." in finding.text and finding.img["src"].endswith("01_halves-2.svg")
+    assert [card["href"] for card in cards] == 2 * ["01_halves.html"]
+    for image in (finding.img, *(card.img for card in cards)):
+        assert (drawing.pages / "chapters" / image["src"]).resolve().is_file()
+    assert "Of 1 claims in the runs behind these pages, 1 hold; 0 are the paper’s, 1 ours; none" in page.text
+
+
+def test_a_finding_without_its_number_stops_the_build(drawing):
+    (drawing.root / "chapters" / "index.md").write_text(PAGE.replace("the gap", "the width"))
+    with pytest.raises(BookError, match="makes no claim 'the width'"):
+        build_book(drawing, "smoke")
