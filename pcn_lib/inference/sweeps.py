@@ -92,7 +92,7 @@ def sweep(
 
     def uncertified(state: _State) -> Array:
         # Sweeps that diverged to infinity have no next target.
-        unfinished = (state.residual > tolerance) & jnp.isfinite(state.residual)
+        unfinished = (state.residual > tolerance) & jnp.isfinite(state.target)
         return unfinished & (state.steps < max_steps) & state.contracting
 
     # The feedforward pass is what residuals are relative to; NaN where it gives no scale.
