@@ -1,8 +1,35 @@
 """Writing a file whole or not at all."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
+
+#: Why a file cannot be written that no program can mend.
+NO_PLACE = tuple(
+    getattr(errno, name) for name in "ENOSPC EDQUOT EFBIG EROFS EACCES EPERM ENOTDIR EISDIR EEXIST".split()
+)
+
+
+def try_place(folder: str | os.PathLike) -> None:
+    """Make the folder if it is missing, and write into it: before a computation whose result is to be kept there.
+
+    Raises:
+        OSError: a file cannot be written there.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".") as file:
+        file.write(b"0" * 4096)
+
+
+def no_place(error: OSError) -> str | None:
+    """The sentence for a file that cannot be written; None for any other error."""
+    if error.errno not in NO_PLACE:
+        return None
+    return (
+        f"{error.filename or 'A file'} cannot be written ({error.strerror}): make room, or make its folder one that "
+        "can be written to."
+    )
 
 
 def write_atomically(path: str | os.PathLike, content: bytes) -> Path:
