@@ -27,8 +27,8 @@ class MLP:
         outputs: K.
         activation: phi.
         skips: tau, one-layer skips on the hidden layers.
-        bias: whether every layer has one, and the norms a shift.
-        norm: ``LayerNorm`` or ``RMSNorm`` of :mod:`pcn_lib.layers`; None for none.
+        bias: whether every layer has a bias b_l, and the norms a shift.
+        norm: what norm(h) is, ``LayerNorm`` or ``RMSNorm`` of :mod:`pcn_lib.layers`; None for none.
 
     Source: arXiv:2602.07697, its setting.
     """
