@@ -11,7 +11,9 @@ from pathlib import Path
 from pcn_lib.book import costs, fingerprint
 from pcn_lib.book.project import BookError, Project, book_module
 from pcn_lib.book.report import chapter_reports
+from pcn_lib.files import try_place
 
+MAIN = "from jupyter_book.cli.main import main; main()"
 STRICT = ("-W", "-n", "--keep-going")
 
 
@@ -38,9 +40,11 @@ def jupyter_book(project: Project, profile: str, *options: str) -> None:
         BookError: it warned or failed; the log is kept and its complaints are in the message.
     """
     book_module("jupyter_book")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", *STRICT, *options]
-    environment = os.environ | {"PCN_PROFILE": profile}
-    process = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True)
+    project.settings()
+    try_place(project.root / "_build")
+    command = [sys.executable, "-P", "-c", MAIN, "build", ".", *STRICT, *options]
+    environment = os.environ | {"PCN_PROFILE": profile, "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, encoding="utf-8")
     log = project.root / "_build" / "build.log"
     log.parent.mkdir(exist_ok=True)
     log.write_text(process.stdout + process.stderr, encoding="utf-8")

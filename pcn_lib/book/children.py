@@ -1,18 +1,37 @@
 """The processes that this one has started, a chapter's kernel among them: how much memory they take, and their end."""
 
 import importlib
+import multiprocessing
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
 #: Seconds between two looks.
 INTERVAL = 0.5
+#: Seconds to tidy up.
+PATIENCE = 3
 
 
 def kill_children() -> None:
     """End them at once, whatever they are doing."""
     _each_child(lambda child: child.kill())
+
+
+def end_with_parent() -> None:
+    """Ask this process to end when the one that started it has, however that came."""
+
+    def follow() -> None:
+        multiprocessing.parent_process().join()
+        # The first one stops what is running, and the next one a worker that waits for more.
+        while True:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(PATIENCE)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 class PeakMemory:

@@ -1,25 +1,54 @@
 """The command line `pcn`: list, run, record, new, build, pdf, report, data, notebooks, doctor, clean."""
 
 import argparse
+import io
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project, UsageError, find_project
+from pcn_lib.files import no_place
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
+GOES_ON = "\nInterrupted: chapters that were done stay done, and the next run goes on from there."
+AGAIN = "\nInterrupted: nothing of it was kept; give the command again."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; errors of the user's making end in one sentence, not in a traceback."""
     options = _parser().parse_args(arguments)
+    _prepare()
     try:
-        return options.command(options)
+        status = options.command(options)
+        sys.stdout.flush()
+        return status
     except BookError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        # Who read the output has gone; nor may the interpreter write to it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        if (sentence := no_place(error)) is None:
+            raise
+        print(sentence, file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
-        print("\nInterrupted: chapters that were done stay done, and the next run goes on from there.", file=sys.stderr)
+        print(GOES_ON if options.command in (run, record) else AGAIN, file=sys.stderr)
         return INTERRUPTED
+
+
+def _prepare() -> None:
+    """Letters that a terminal lacks are replaced, and whatever asks for an end is an interruption."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def list_chapters(options: argparse.Namespace) -> int:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pcn_lib.book.progress import clock
 from pcn_lib.book.project import PROFILES, Chapter, Project
 from pcn_lib.book.records import run_of
-from pcn_lib.study import load, provenance_of
-from pcn_lib.study.records import FOLDER
+from pcn_lib.provenance import provenance_of
 
 #: The profiles a reader chooses from; `smoke` is the tests'.
 SHOWN = tuple(profile for profile in PROFILES if profile != "smoke")
@@ -49,6 +48,9 @@ def _ran(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
 
 
 def _recorded(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
+    # Labelled records need packages that the commands do without until they read one.
+    from pcn_lib.study.records import FOLDER, load
+
     path = project.root / FOLDER / f"{chapter.stem}.nc"
     if not path.is_file():
         return []

@@ -41,7 +41,7 @@ def probe(wanted: str) -> Device:
     # With JAX_PLATFORMS=cuda and no plugin JAX dies of a bare assertion, with cuda,cpu it falls back unsaid.
     source = PROBE.format(backend=None if wanted == "auto" else wanted)
     environment = os.environ | settings(wanted)
-    process = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, env=environment)
+    process = subprocess.run([sys.executable, "-P", "-c", source], capture_output=True, text=True, env=environment)
     lines = process.stdout.strip().splitlines()
     answer = json.loads(lines[-1]) if lines else {"error": (process.stderr.strip().splitlines() or ["no message"])[-1]}
     if "error" in answer and wanted != "gpu":

@@ -38,7 +38,7 @@ def digest(*parts: object) -> str:
 
 def sources(project: Project, chapter: Chapter) -> str:
     """The chapter's code, every library module it reaches, and the recorded results of its stem and those it names."""
-    notebook = notebooks.read(chapter.path)
+    notebook = notebooks.checked(chapter.path)
     code = "\n".join(cell.source for cell in notebooks.code_cells(notebook))
     kept = sorted((project.root / "results" / "recorded").glob("*"))
     # Those of its own stem, and those that it names.

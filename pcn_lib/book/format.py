@@ -26,7 +26,8 @@ def violations(path: Path) -> list[str]:
         if number == 1 or notebook.cells[number - 2].cell_type != "markdown":
             found.append(f"cell {number}: has no prose before it: say what to look for in a markdown cell")
         found += [f"cell {number}: {problem}" for problem in _code(cell)]
-    if not found and path.read_text(encoding="utf-8") != notebooks.text(notebooks.normalised(notebook)):
+    said = any("pcn notebooks fmt" in problem for problem in found)
+    if not said and path.read_text(encoding="utf-8") != notebooks.text(notebooks.normalised(notebook)):
         found.append("file: metadata, cell ids or layout are not in normal form: run `pcn notebooks fmt`")
     return found
 

@@ -4,11 +4,11 @@
 """
 
 import datetime
+import logging
 import os
 import pickle
 import platform
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +23,7 @@ from pcn_lib.book import fingerprint, notebooks
 from pcn_lib.book.children import PeakMemory, kill_children
 from pcn_lib.book.devices import Device
 from pcn_lib.book.project import BookError, Chapter, Project, book_module
-from pcn_lib.book.records import Run, RunRecord, keep, run_of
+from pcn_lib.book.records import Run, RunRecord, keep, making, run_of
 
 
 @dataclass(frozen=True)
@@ -78,32 +78,30 @@ def execute(job: Job) -> RunRecord:
     For the main thread of a process that does nothing else meanwhile: it sets the environment and a signal's handler.
     """
     signal.signal(signal.SIGTERM, _stop)
-    job.run.folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{job.chapter.name}-", dir=job.run.folder.parent))
-    os.environ.update(job.environment, PCN_RUN_FOLDER=str(partial))
     started, start = now(), time.monotonic()
     try:
-        with PeakMemory() as memory:
-            error = _papermill(job, partial)
-        record = RunRecord(
-            chapter=job.chapter.name,
-            profile=job.profile,
-            parameters=job.values,
-            error=error,
-            seconds=round(time.monotonic() - start, 1),
-            platform=job.device.platform,
-            device=str(job.device),
-            started=started,
-            versions=fingerprint.versions(),
-            sources=job.sources,
-            key=job.key,
-            memory=memory.mebibytes,
-        )
-        keep(partial, record, job.run)
-        return record
+        with making(job.run) as partial:
+            os.environ.update(job.environment, PCN_RUN_FOLDER=str(partial))
+            with PeakMemory() as memory:
+                error = _papermill(job, partial)
+            record = RunRecord(
+                chapter=job.chapter.name,
+                profile=job.profile,
+                parameters=job.values,
+                error=error,
+                seconds=round(time.monotonic() - start, 1),
+                platform=job.device.platform,
+                device=str(job.device),
+                started=started,
+                versions=fingerprint.versions(),
+                sources=job.sources,
+                key=job.key,
+                files={},
+                memory=memory.mebibytes,
+            )
+            return keep(partial, record, job.run)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def execute_apart(job: Job) -> RunRecord:
@@ -123,33 +121,41 @@ def execute_apart(job: Job) -> RunRecord:
     if record := job.finished:
         return record
     with tempfile.TemporaryFile() as errors:
-        command = [sys.executable, "-m", "pcn_lib.book.job"]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors)
+        command = [sys.executable, "-P", "-m", "pcn_lib.book.job"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
         try:
             pickle.dump(job, process.stdin)
             process.stdin.flush()
+            answer = process.stdout.read()
             status = process.wait()
         finally:
             # The end of its input tells the process to stop, however this one ends.
             process.stdin.close()
-        if status != 0 or (record := job.run.record) is None:
+            process.stdout.close()
+        if status != 0:
             errors.seek(0)
             words = errors.read().decode(errors="replace").strip().splitlines() or ["no message"]
             raise BookError(f"The process running {job.name} on {platform.node()} ended with {status}: {words[-1]}")
-        return record
+        return pickle.loads(answer)
 
 
 def main() -> int:
     """Carry out the job on standard input, and stop where that ends before the job does."""
     job = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
-    execute(job)
+    # The answer goes out alone: whatever else is printed here joins the errors.
+    answer = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with os.fdopen(answer, "wb") as out:
+        pickle.dump(execute(job), out)
     return 0
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     """Interrupt the run, its kernel first: asked to end, it would finish its computation before it listened."""
     kill_children()
+    # What the kernel's tasks end with is of no use to anyone.
+    logging.getLogger("asyncio").disabled = True
     signal.default_int_handler(number, frame)
 
 

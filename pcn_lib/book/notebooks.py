@@ -1,11 +1,12 @@
 """Chapters as notebooks: read, written in one normal form, given parameters, given the outputs of a run."""
 
+import ast
 import copy
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pcn_lib.book.project import BookError, book_module
+from pcn_lib.book.project import BookError, book_module, conflict
 from pcn_lib.files import write_atomically
 
 if TYPE_CHECKING:
@@ -26,11 +27,32 @@ FOLDED, FOLD = (IMPORTS, SIZES, FIGURE), "hide-input"
 
 def read(path: Path) -> Notebook:
     """A notebook from disk; a file that is not one is refused by name."""
-    nbformat = book_module("nbformat")
+    nbformat, content = book_module("nbformat"), path.read_text(encoding="utf-8")
     try:
-        return nbformat.read(path, as_version=4)
-    except (ValueError, KeyError, AttributeError) as broken:
-        raise BookError(f"{path} is not a readable notebook ({broken}): restore it from git.") from broken
+        notebook = nbformat.reads(content, as_version=4)
+        if not notebook.cells:
+            raise ValueError("it has no cells")
+        return notebook
+    except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as broken:
+        reason = conflict(content) or next(iter(str(broken).splitlines()), "")[:80] or type(broken).__name__
+        raise BookError(f"{path} is not a readable notebook ({reason}): restore it from git.") from broken
+
+
+def checked(path: Path) -> Notebook:
+    """A chapter from disk, every code cell of which is Python.
+
+    Raises:
+        BookError: one is not; the message names the chapter, the cell and the line.
+    """
+    notebook = read(path)
+    for number, cell in enumerate(notebook.cells, start=1):
+        try:
+            if cell.cell_type == "code":
+                ast.parse(cell.source)
+        except (SyntaxError, ValueError) as error:
+            line, reason = getattr(error, "lineno", 1), conflict(cell.source) or getattr(error, "msg", error)
+            raise BookError(f"{path}: cell {number}, line {line} is not Python ({reason}): correct it.") from error
+    return notebook
 
 
 def text(notebook: Notebook) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pcn_lib.book.notebooks import Notebook, parameters_cell
-from pcn_lib.book.project import UsageError
+from pcn_lib.book.project import BookError, UsageError
 
 Value = int | float | str | bool | None | tuple
 
@@ -28,15 +28,25 @@ class Parameter:
         return ast.unparse(self.annotation)
 
 
-def declared(notebook: Notebook) -> dict[str, Parameter]:
+def declared(notebook: Notebook, chapter: str = "the chapter") -> dict[str, Parameter]:
     """The parameters a chapter declares, by name; a chapter without a parameters cell declares none."""
     cell = parameters_cell(notebook)
     statements = ast.parse(cell.source).body if cell else []
     return {
-        statement.target.id: Parameter(statement.target.id, statement.annotation, ast.literal_eval(statement.value))
+        statement.target.id: Parameter(statement.target.id, statement.annotation, _default(statement, chapter))
         for statement in statements
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value
     }
+
+
+def _default(statement: ast.AnnAssign, chapter: str) -> Value:
+    try:
+        return ast.literal_eval(statement.value)
+    except ValueError as error:
+        raise BookError(
+            f"The parameters cell of {chapter} says `{ast.unparse(statement)}` in line {statement.lineno}, whose value "
+            "is computed: write out a number, a word or a tuple, and compute in a cell below."
+        ) from error
 
 
 def parse(settings: Iterable[str], parameters: dict[str, Parameter], chapter: str) -> dict[str, Value]:

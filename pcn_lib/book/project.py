@@ -25,12 +25,16 @@ class UsageError(BookError):
 def book_module(name: str) -> ModuleType:
     """Import a module of the `book` extra, or say in one sentence how to get it."""
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as missing:
         raise BookError(
             f"The Python package '{missing.name}' is not installed, which running and building the book needs: "
             "install the book extra with `make book` or `pip install 'pcn-lib[book]'`."
         ) from missing
+    origin, here = getattr(module, "__file__", None), Path.cwd()
+    if origin in (str(here / f"{name}.py"), str(here / name / "__init__.py")):
+        raise BookError(f"{origin} hides the Python package '{name}', which the book needs: rename it.")
+    return module
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,26 @@ class Project:
         return any(Path(name).stem == chapter.name for name in _files(part))
 
     def _contents(self) -> dict:
-        return book_module("yaml").safe_load((self.root / "_toc.yml").read_text(encoding="utf-8"))
+        contents = self._mapping("_toc.yml")
+        if not isinstance(contents.get("root"), str):
+            raise BookError(f"{self.root / '_toc.yml'} names no first page: it needs `root:`, as git's copy has.")
+        return contents
+
+    def settings(self) -> dict:
+        """What _config.yml says."""
+        return self._mapping("_config.yml")
+
+    def _mapping(self, name: str) -> dict:
+        path, yaml = self.root / name, book_module("yaml")
+        text = path.read_text(encoding="utf-8")
+        try:
+            found, reason = yaml.safe_load(text), "it is empty, or no mapping of `key: value`"
+        except yaml.YAMLError as broken:
+            mark = getattr(broken, "problem_mark", None)
+            found, reason = None, f"it is not YAML in line {mark.line + 1}" if mark else "it is not YAML"
+        if not isinstance(found, dict):
+            raise BookError(f"{path} cannot be read ({conflict(text) or reason}): correct it, or restore it from git.")
+        return found
 
     def _document(self, name: str) -> Path:
         for suffix in ("", ".ipynb", ".md"):
@@ -106,6 +129,12 @@ class Project:
         raise BookError(
             f"_toc.yml names '{name}', but there is no such .ipynb or .md file: write it or remove the entry."
         )
+
+
+def conflict(text: str) -> str | None:
+    """Where a text holds a conflict that git left, in words."""
+    marks = (number for number, line in enumerate(text.splitlines(), 1) if line.startswith(("<<<<<<< ", ">>>>>>> ")))
+    return next((f"line {number} is of a conflict that git left" for number in marks), None)
 
 
 def find_project(start: Path | None = None) -> Project:

@@ -55,8 +55,9 @@ class Part:
 
     @property
     def nearest(self) -> str:
-        """The settings of ours."""
-        return plain(self.hypotheses[0].settings.item()) if self.hypotheses else "as before the first update"
+        """The settings of ours; where no others were tried, those of the record, over training as at its start."""
+        alone = "as before the first update" if self.stage == TRAINING else "the record's own, no others tried"
+        return plain(self.hypotheses[0].settings.item()) if self.hypotheses else alone
 
 
 class Published(SphinxDirective):

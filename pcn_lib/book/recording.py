@@ -11,6 +11,7 @@ from pcn_lib.book.progress import clock
 from pcn_lib.book.project import BookError, Chapter, Project
 from pcn_lib.book.records import claims_of, run_of
 from pcn_lib.book.runner import Request, points_of, run_chapters
+from pcn_lib.files import try_place
 from pcn_lib.study import Claim, ResultError, load, save
 from pcn_lib.study.records import FOLDER
 
@@ -53,18 +54,18 @@ def record_chapter(
     asked = json.dumps([profile, sorted(settings)])
     if not force and path.is_file() and (there := _of_this_version(path)) and there.attrs.get("recorded") == asked:
         return Recording(chapter, recorded_claims(there), False, 0.0)
+    try_place(path.parent)
     (run,) = run_chapters(project, (chapter,), request)
     values = parameters.parse(settings, parameters.declared(notebooks.read(chapter.path)), chapter.name)
     folder = run_of(project, chapter, profile, values).folder
     kept = folder / f"{chapter.stem}.nc"
-    if not kept.is_file() or (run.error and not run.error.startswith("ClaimFailed")):
+    if not kept.is_file() or run.crashed:
         why = run.error or f"it keeps no record: call keep(record, {chapter.stem!r}) after measuring"
         raise BookError(f"{chapter.name} was not recorded: {why}")
     record = load(kept)
     claims = (folder / "claims.json").read_text(encoding="utf-8")
-    memory = run_of(project, chapter, profile, values).record.memory
     record.attrs |= {"recorded": asked, "claims": claims, "seconds": run.seconds}
-    record.attrs |= {"memory": memory} if memory else {}
+    record.attrs |= {"memory": run.memory} if run.memory else {}
     save(record, path)
     shutil.rmtree(points_of(project, chapter), ignore_errors=True)
     return Recording(chapter, recorded_claims(load(path)), True, run.seconds)

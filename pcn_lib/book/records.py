@@ -1,29 +1,41 @@
 """What a run leaves behind: _run/<profile>/<chapter>/ with the executed notebook, its claims and this record.
 
-run.json        how it ran: profile, parameters, device, versions, seconds, key
+run.json        how it ran: profile, parameters, device, versions, seconds, key, digests of the other files
 executed.ipynb  the executed notebook, or failed.ipynb where a cell raised
 claims.json     the claims the chapter asserted
 STEM.nc         the record that the chapter kept
 """
 
 import dataclasses
+import fcntl
+import hashlib
 import json
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
-from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
+from pcn_lib.book.project import PROFILES, Chapter, Project
 from pcn_lib.provenance import DATE
 from pcn_lib.study import Claim, Relation
+
+#: In a folder of runs and in one that is being made: whose process lives holds it.
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """How one chapter ran; `memory` is the most that its kernel took, in MiB, where that could be seen."""
+    """How one chapter ran, and the digest of every file that it left, by name.
+
+    `memory` is the most that its kernel took, in MiB, where that could be seen.
+    """
 
     chapter: str
     profile: str
@@ -36,7 +48,13 @@ class RunRecord:
     versions: dict[str, str]
     sources: str
     key: str
+    files: dict[str, str]
     memory: int | None = None
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it ended before its claims: one that fails is a result."""
+        return self.error is not None and not self.error.startswith("ClaimFailed")
 
     @property
     def began(self) -> str:
@@ -61,14 +79,31 @@ class Run:
 
     @property
     def record(self) -> RunRecord | None:
-        """The record, or None where this chapter has not been run."""
-        path = self.folder / "run.json"
+        """The record, or None where there is no whole run of this chapter."""
+        found = self._looked_at
+        return found if isinstance(found, RunRecord) else None
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with a run that is there and not whole."""
+        found = self._looked_at
+        return found if isinstance(found, str) else None
+
+    @property
+    def _looked_at(self) -> "RunRecord | str | None":
         try:
-            return RunRecord(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError) as broken:
-            raise BookError(f"{path} is not a run record ({broken}): delete its folder and run again.") from broken
+            record = RunRecord(**json.loads((self.folder / "run.json").read_text(encoding="utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
+            return "run.json is missing" if self.folder.is_dir() else None
+        except (ValueError, TypeError):
+            return "run.json is cut short, or from an earlier version of the book"
+        for name, digest in record.files.items():
+            path = self.folder / name
+            if not path.is_file():
+                return f"{name} is missing"
+            if _digest(path, path.stat().st_mtime_ns, path.stat().st_size) != digest:
+                return f"{name} is not as it was written"
+        return record
 
     @property
     def claims(self) -> tuple[Claimed, ...]:
@@ -100,12 +135,65 @@ def run_of(project: Project, chapter: Chapter, profile: str, values: dict[str, o
     return Run(project.runs / profile / f"{chapter.name}{settings}".replace(os.sep, "-").replace(" ", ""))
 
 
-def keep(partial: Path, record: RunRecord, run: Run) -> None:
-    """Put a finished run in place of an earlier one, whole or not at all."""
+@contextmanager
+def making(run: Run) -> Iterator[Path]:
+    """A folder to make a run in; it goes with the block, or with the next run where this process dies before.
+
+    The maker holds the lock of its folder, and whoever can take that finds a maker that is no more.
+    """
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(run.folder.parent):
+        for left in run.folder.parent.glob(".*-*/"):
+            with suppress(OSError), _locked(left, fcntl.LOCK_NB):
+                shutil.rmtree(left, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{run.folder.name}-", dir=run.folder.parent))
+        lock = ExitStack()
+        lock.enter_context(_locked(partial))
+    with lock:
+        try:
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def keep(partial: Path, record: RunRecord, run: Run) -> RunRecord:
+    """Put a finished run in place of an earlier one, whole or not at all; its record with the digests of its files.
+
+    One that crashed where the same had succeeded leaves its report beside that.
+    """
+    report, aside = partial / run.report.name, Path(f"{partial}-earlier")
+    files = sorted(path for path in partial.iterdir() if path.name != LOCK)
+    record = dataclasses.replace(record, files={path.name: _sha256(path) for path in files})
     (partial / "run.json").write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n", encoding="utf-8")
-    if run.folder.exists():
-        shutil.rmtree(run.folder)
-    os.replace(partial, run.folder)
+    with _locked(run.folder.parent):
+        before = run.record
+        if record.crashed and report.exists() and before and before.error is None and before.key == record.key:
+            os.replace(report, run.report)
+            return record
+        if run.folder.exists():
+            os.replace(run.folder, aside)
+        (partial / LOCK).unlink(missing_ok=True)
+        os.replace(partial, run.folder)
+        shutil.rmtree(aside, ignore_errors=True)
+    return record
+
+
+@contextmanager
+def _locked(folder: Path, option: int = 0) -> Iterator[None]:
+    """Hold a folder's lock, which ends with this process at the latest."""
+    with (folder / LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | option)
+        yield
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def _digest(path: Path, changed: int, size: int) -> str:
+    """The digest of a file, read again when it changes: pages ask for every claim."""
+    return _sha256(path)
 
 
 def confirmed_on_gpu(project: Project, chapter: Chapter, name: str) -> bool:

@@ -53,7 +53,9 @@ def chapter_report(project: Project, chapter: Chapter, profile: str) -> ChapterR
     record = run.record
     again = f"`pcn run {chapter.name} --profile {profile}`"
     problem, current = None, False
-    if record is None:
+    if run.damage:
+        problem = f"This chapter's run is damaged ({run.damage}), so it shows no results: {again} runs it again."
+    elif record is None:
         problem = f"This chapter has not been run at profile {profile}, so it shows no results: {again} runs it."
     elif not (current := record.sources == fingerprint.sources(project, chapter)):
         problem = f"This chapter's code has changed since it was run, so it shows no results: {again} runs it again."
@@ -103,7 +105,7 @@ def statistics(reports: Iterable[ChapterReport]) -> tuple[tuple[str, ...], ...]:
     for report in reports:
         record = report.run.record
         if record is None:
-            rows.append((report.chapter.name, "–", "–", "–", "–", "not run"))
+            rows.append((report.chapter.name, "–", "–", "–", "–", "damaged" if report.run.damage else "not run"))
         else:
             state = "out of date" if not report.current else "failed" if record.error else "done"
             measured = (record.profile, clock(record.seconds), record.device, record.began.removesuffix(" UTC"))

@@ -18,6 +18,7 @@ from pcn_lib.book.job import Job, execute, execute_apart, now
 from pcn_lib.book.progress import Progress, clock
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project, UsageError
 from pcn_lib.book.records import RunRecord
+from pcn_lib.files import try_place
 from pcn_lib.study.progress import POINTS_FOLDER
 
 TICK_SECONDS = 0.5
@@ -66,6 +67,7 @@ def run_chapters(
         KeyboardInterrupt: after stopping the chapters that were running.
     """
     values = [(chapter, combination) for chapter in chapters for combination in _grid(chapter, request)]
+    try_place(project.runs / request.profile)
     remote = scheduler.cluster(request.scheduler) if request.scheduler else nullcontext(executor)
     with remote as workers:
         # The device is the workers': they are asked where they are not this machine.
@@ -73,20 +75,24 @@ def run_chapters(
         device = workers.submit(devices.probe, wanted).result() if workers else devices.probe(wanted)
         jobs = [_job(project, chapter, combination, request, device) for chapter, combination in values]
         waiting = [job for job in jobs if request.force or job.finished is None]
-        progress = Progress(len(waiting))
+        progress, made = Progress(len(waiting)), {}
+        for job in waiting:
+            if job.run.damage:
+                progress.event(f"{job.name} is run again, since its run is damaged: {job.run.damage}.")
         if waiting:
             progress.event(f"Running {len(waiting)} of {len(jobs)} chapters at profile {request.profile} on {device}.")
         else:
             progress.event(f"All {len(jobs)} chapters are up to date at profile {request.profile}: nothing to run.")
         for job, record in _completed(waiting, workers, _processes(request, device), progress):
+            made[job.name] = record
             progress.event(_outcome(job, record), finished=True)
         progress.close()
-    return tuple(record for job in jobs if (record := job.run.record))
+    return tuple(made.get(job.name) or job.run.record for job in jobs)
 
 
 def _grid(chapter: Chapter, request: Request) -> list[dict[str, object]]:
     """The values of every combination of the settings; one where no name is given twice."""
-    declared = parameters.declared(notebooks.read(chapter.path))
+    declared = parameters.declared(notebooks.checked(chapter.path), chapter.name)
     if "profile" not in declared:
         raise BookError(f"{chapter.path} has no parameter `profile`: see `pcn notebooks check`.")
     choices: dict[str, list[str]] = {}
@@ -135,7 +141,7 @@ def _carried_out(
 ) -> Iterator[tuple[Job, RunRecord]]:
     futures = {executor.submit(execution, job): job for job in waiting}
     try:
-        for future in _as_completed(futures, at_once, progress):
+        for future in _as_completed(futures, executor, at_once, progress):
             yield futures[future], _result(future, futures[future])
     except BaseException:
         progress.event("Stopping ...")
@@ -144,9 +150,12 @@ def _carried_out(
         raise
 
 
-def _as_completed(futures: dict[Future, Job], at_once: int, progress: Progress) -> Iterator[Future]:
-    left = dict(futures)
+def _as_completed(futures: dict[Future, Job], executor: Executor, at_once: int, progress: Progress) -> Iterator[Future]:
+    left, deserted = dict(futures), False
     while left:
+        before, deserted = deserted, scheduler.deserted(executor)
+        if deserted and not before:
+            progress.event(f"No worker of the cluster is left: {scheduler.START}, and the run goes on; Ctrl-C ends it.")
         # A future counts as running once it is queued for a worker; the first ones really run.
         progress.tick([job.chapter.name for future, job in left.items() if future.running()][:at_once])
         ended, _ = wait(left, TICK_SECONDS, FIRST_COMPLETED)

@@ -10,19 +10,22 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 from pcn_lib.book import fingerprint
+from pcn_lib.book.children import end_with_parent
 from pcn_lib.book.project import BookError, UsageError
 
 #: Seconds to wait for a scheduler to answer.
 PATIENCE = 20
+START = "start one with `dask worker`, the scheduler's address, `--nworkers 1 --nthreads 1`"
 
 
 @contextmanager
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     """So many worker processes, ended with whatever they are doing where the block ends in an exception."""
-    # Workers do not hear Ctrl-C: this process does, and then ends them itself.
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _ignore_interrupts)
+    # Workers hear neither Ctrl-C nor the end of a terminal: this process does, and then ends them itself.
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _obey_the_parent_alone)
     try:
         yield pool
     except BaseException:
@@ -55,6 +58,7 @@ def cluster(address: str) -> Iterator[Executor]:
             "the address that it prints, or the file it was told to write."
         ) from error
     try:
+        _wait_for_workers(client, address)
         _check_versions(client.run(fingerprint.versions))
         executor = client.get_executor(pure=False)
         try:
@@ -64,6 +68,19 @@ def cluster(address: str) -> Iterator[Executor]:
             raise
     finally:
         client.close()
+
+
+def _wait_for_workers(client: Any, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError as none:
+        raise BookError(f"The Dask scheduler at {address} has no workers: {START}, then run again.") from none
+
+
+def deserted(executor: Executor) -> bool:
+    """Whether it is a cluster whose workers have all gone."""
+    client = getattr(executor, "_client", None)
+    return client is not None and not client.scheduler_info()["workers"]
 
 
 def lost() -> tuple[type[BaseException], ...]:
@@ -96,5 +113,7 @@ def _check_versions(workers: dict[str, dict[str, str]]) -> None:
             )
 
 
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _obey_the_parent_alone() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    end_with_parent()

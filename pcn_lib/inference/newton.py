@@ -40,11 +40,12 @@ class NewtonCG:
     max_steps: int | Array = 200
 
     def __call__(self, problem: Problem) -> Equilibrium:
-        def solve(sample: Sample, start: Point, scale: Array) -> Answer:
-            first = Answer(start, sample.residual(start, scale), jnp.array(0), jnp.array(False))
-            return newton(sample, first, scale, self.tolerance, self.max_steps)
+        return solve_samples(problem, self.tolerance, self.solve)
 
-        return solve_samples(problem, self.tolerance, solve)
+    def solve(self, sample: Sample, start: Point, scale: Array) -> Answer:
+        """One sample from a given point, to ``tolerance`` of a given scale of dF/dz."""
+        first = Answer(start, sample.residual(start, scale), jnp.array(0), jnp.array(False))
+        return newton(sample, first, scale, self.tolerance, self.max_steps)
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,14 @@ class SweepsThenNewton:
     contraction: float = 0.5
 
     def __call__(self, problem: Problem) -> Equilibrium:
-        def solve(sample: Sample, start: Point, scale: Array) -> Answer:
-            swept = sweep(
-                sample, start, scale, self.tolerance, self.max_sweeps, accelerate=True, contraction=self.contraction
-            )
-            return newton(sample, swept, scale, self.tolerance, self.max_steps)
+        return solve_samples(problem, self.tolerance, self.solve)
 
-        return solve_samples(problem, self.tolerance, solve)
+    def solve(self, sample: Sample, start: Point, scale: Array) -> Answer:
+        """One sample from a given point, to ``tolerance`` of a given scale of dF/dz."""
+        swept = sweep(
+            sample, start, scale, self.tolerance, self.max_sweeps, accelerate=True, contraction=self.contraction
+        )
+        return newton(sample, swept, scale, self.tolerance, self.max_steps)
 
 
 class _State(NamedTuple):

@@ -19,10 +19,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from pcn_lib.energy import Problem, sample_energy
+from pcn_lib.energy import Problem
 from pcn_lib.inference.equilibrium import Equilibrium, criterion, relative_residual
 from pcn_lib.network import Activities, zero_errors
-from pcn_lib.numerics import tree_axpy, tree_norm, tree_subtract
+from pcn_lib.numerics import tree_axpy, tree_dot, tree_norm, tree_subtract
 
 
 class Point(NamedTuple):
@@ -44,26 +44,44 @@ class Answer(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One sample (x, y) of a problem, no batch axis anywhere."""
+    """One sample (x, y) of a problem, no batch axis anywhere.
+
+    For the method of multipliers, E(e) has lambda / rho in place of lambda, rho the penalty, and v . e in addition,
+    v the shift: up to a constant, the energy of the errors e + v.
+    """
 
     problem: Problem
     x: Array
     y: Array
+    penalty: float | Array = 1.0
+    shift: Activities | None = None
+
+    @property
+    def precision(self) -> float | Array:
+        """lambda / rho."""
+        return self.problem.output_precision / self.penalty
+
+    def shifted(self, errors: Activities) -> Activities:
+        """e + v."""
+        return errors if self.shift is None else tree_axpy(1, self.shift, errors)
 
     def energy(self, errors: Activities) -> Float[Array, ""]:
         """E(e): one pass forward."""
-        output = self.problem.network.sample_forward(self.x, errors).output
-        return sample_energy(errors, output, self.y, self.problem)
+        return self._energy(errors, self.problem.network.sample_forward(self.x, errors).output)
+
+    def _energy(self, errors: Activities, output: Array) -> Float[Array, ""]:
+        energy = tree_dot(errors, errors) / 2 + self.precision * self.problem.sample_loss(output, self.y)
+        return energy if self.shift is None else energy + tree_dot(self.shift, errors)
 
     def at(self, errors: Activities) -> Point:
         """The point at e: one pass forward, one back."""
-        network, precision = self.problem.network, self.problem.output_precision
+        network = self.problem.network
         activities, output = network.sample_forward(self.x, errors)
         slope = jax.grad(self.problem.sample_loss)(output, self.y)
         # -delta_l = lambda (d f/d z_l)^T grad ell
-        minus_delta = network.sample_backward(self.x, activities, precision * slope)
-        energy = sample_energy(errors, output, self.y, self.problem)
-        return Point(errors, activities, energy, tree_axpy(1, errors, minus_delta))
+        minus_delta = network.sample_backward(self.x, activities, self.precision * slope)
+        gradient = tree_axpy(1, self.shifted(errors), minus_delta)
+        return Point(errors, activities, self._energy(errors, output), gradient)
 
     def scale(self, feedforward: Point) -> Float[Array, ""]:
         """||dF/dz|| on the feedforward pass, where only the top layer feels the loss; NaN where that means nothing.
@@ -75,7 +93,7 @@ class Sample(NamedTuple):
         scale = tree_norm(network.top(feedforward.gradient))
         slope = jax.grad(self.problem.loss)(network.readout(top), self.y)
         _, pull_back = jax.vjp(network.readout, jnp.zeros_like(top))
-        unsaturated = self.problem.output_precision * tree_norm(pull_back(slope)[0])
+        unsaturated = self.precision * tree_norm(pull_back(slope)[0])
         hidden = (jnp.finfo(scale.dtype).eps * unsaturated >= scale) & (unsaturated > tree_norm(top))
         return jnp.where(jnp.isfinite(feedforward.energy) & ~hidden, scale, jnp.nan)
 
@@ -88,7 +106,7 @@ class Sample(NamedTuple):
         network = self.problem.network
         _, pull_back = jax.vjp(lambda z: network.sample_predict(self.x, z).activities, point.activities)
         norm = tree_norm(tree_subtract(point.gradient, pull_back(point.gradient)[0]))
-        return relative_residual(norm, scale, point.errors)
+        return relative_residual(norm, scale, self.shifted(point.errors))
 
 
 def solve_samples(

@@ -35,10 +35,11 @@ class Sweeps:
     accelerate: bool = False
 
     def __call__(self, problem: Problem) -> Equilibrium:
-        def solve(sample: Sample, start: Point, scale: Array) -> Answer:
-            return sweep(sample, start, scale, self.tolerance, self.max_steps, accelerate=self.accelerate)
+        return solve_samples(problem, self.tolerance, self.solve)
 
-        return solve_samples(problem, self.tolerance, solve)
+    def solve(self, sample: Sample, start: Point, scale: Array) -> Answer:
+        """One sample from a given point, to ``tolerance`` of a given scale of dF/dz."""
+        return sweep(sample, start, scale, self.tolerance, self.max_steps, accelerate=self.accelerate)
 
 
 class _State(NamedTuple):
@@ -90,7 +91,9 @@ def sweep(
         return last._replace(residual=residual, target=GRADIENT_MARGIN * tolerance / residual * last.norm)
 
     def uncertified(state: _State) -> Array:
-        return (state.residual > tolerance) & (state.steps < max_steps) & state.contracting
+        # Sweeps that diverged to infinity have no next target.
+        unfinished = (state.residual > tolerance) & jnp.isfinite(state.target)
+        return unfinished & (state.steps < max_steps) & state.contracting
 
     # The feedforward pass is what residuals are relative to; NaN where it gives no scale.
     residual, step = jnp.where(norm > 0, 1, 0 * scale), jnp.ones_like(norm)

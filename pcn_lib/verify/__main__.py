@@ -3,7 +3,9 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from pcn_lib.files import no_place, try_place
 from pcn_lib.numerics import use_float64
 from pcn_lib.verify import DeviceMissing, place, verify, write
 
@@ -30,6 +32,12 @@ def run(options: argparse.Namespace) -> int:
         where = place(options.device)
     except DeviceMissing as missing:
         print(missing, file=sys.stderr)
+        return MISSING
+    try:
+        if options.json:
+            try_place(Path(options.json).parent)
+    except OSError as error:
+        print(no_place(error) or error, file=sys.stderr)
         return MISSING
     certificate = verify(where, tell=lambda sentence: print(sentence, flush=True))
     print(f"\n{certificate}")

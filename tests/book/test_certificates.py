@@ -59,7 +59,7 @@ def ran(book: Project, profile: str, **changes) -> None:
     chapter = book.chapter("halves")
     values = dict(
         chapter=chapter.name, profile=profile, parameters={}, error=None, seconds=95.0, platform="cpu", device="cpu",
-        started="2026-01-01T00:00:00+00:00", versions={}, sources="s", key="k", memory=1536,
+        started="2026-01-01T00:00:00+00:00", versions={}, sources="s", key="k", files={}, memory=1536,
     )  # fmt: skip
     folder = run_of(book, chapter, profile).folder
     folder.mkdir(parents=True)
@@ -81,16 +81,16 @@ def test_costs_are_those_of_the_runs_that_succeeded_by_device(book: Project):
 
 
 def test_a_recorded_result_says_what_its_profile_cost(book: Project):
-    from pcn_lib.study import save
+    from pcn_lib.study.records import FOLDER, save
     from tests.book.test_diff import by_theory
 
-    save(by_theory("full"), book.root / costs.FOLDER / "halves.nc")
+    save(by_theory("full"), book.root / FOLDER / "halves.nc")
     ((key, row),) = costs.costs(book).items()
     assert key[0].stem == "halves" and row == {"full": Cost(65.0)}
     before = costs.identity(book)
-    save(by_theory("full", seconds=70.0), book.root / costs.FOLDER / "halves.nc")
+    save(by_theory("full", seconds=70.0), book.root / FOLDER / "halves.nc")
     assert costs.identity(book) != before
-    save(by_theory("full").assign_attrs(memory=2048), book.root / costs.FOLDER / "halves.nc")
+    save(by_theory("full").assign_attrs(memory=2048), book.root / FOLDER / "halves.nc")
     assert list(costs.costs(book).values()) == [{"full": Cost(65.0, 2048)}]
 
 

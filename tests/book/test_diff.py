@@ -94,7 +94,7 @@ def put(book: Project, recorded: tuple[Claim, ...], **moved: float) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     values = dict(
         chapter=chapter.name, profile="smoke", parameters={}, error=None, seconds=1.0, platform="cpu", device="cpu",
-        started="2026-01-01T00:00:00+00:00", versions={}, sources=fingerprint.sources(book, chapter), key="k",
+        started="2026-01-01T00:00:00+00:00", versions={}, sources=fingerprint.sources(book, chapter), key="k", files={},
     )  # fmt: skip
     (run.folder / "run.json").write_text(json.dumps(dataclasses.asdict(RunRecord(**values))))
     (run.folder / "claims.json").write_text(json.dumps(Report(tuple(made), "CPU", "float64").as_json()))

@@ -119,7 +119,7 @@ def test_settings_are_sorted_by_how_near_they_come_and_the_nearest_is_bold(book:
     rows = [row("1", 50, 0.995, runs=3, at_least=True), row("4a", 50, 0.0), row("1", 0, 0.0)]
     keep(book, "one", rows, {"BP at η / √N": 0.5, "both, F* too": 0.0}, TRAINING)
     start, trained = parts(book.root, "1")
-    assert not start.hypotheses and start.nearest == "as before the first update"
+    assert not start.hypotheses and start.nearest == "the record's own, no others tried"
     assert [one.settings.item() for one in trained.hypotheses] == ["both, F* too", "BP at η / √N"]
     lines = [line for line in published.settings([start, trained]).splitlines() if "$t > 0$" in line]
     assert r"| **both, F\* too** | **2, both widths** |" in lines[0] and "| BP at η / √N | 2, both widths |" in lines[1]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from pcn_lib.book import fingerprint, report
-from pcn_lib.book.project import BookError, Project
+from pcn_lib.book.project import Project
 from pcn_lib.book.records import Run, RunRecord, run_of
 from tests.book.conftest import CLAIM
 
@@ -16,7 +16,7 @@ def record(book: Project, **changes) -> RunRecord:
     values = {
         "chapter": "01_halves", "profile": "quick", "parameters": {}, "error": None, "seconds": 65.0,
         "platform": "cpu", "device": "cpu", "started": "2026-01-01T00:00:00+00:00", "versions": {},
-        "sources": fingerprint.sources(book, book.chapter("halves")), "key": "k",
+        "sources": fingerprint.sources(book, book.chapter("halves")), "key": "k", "files": {},
     }  # fmt: skip
     return RunRecord(**values | changes)
 
@@ -53,11 +53,12 @@ def test_a_failed_run_is_named_with_its_error_even_if_the_code_is_the_same(book:
     assert "`ClaimFailed: a 'half' is not 1`" in problem(book)
 
 
-def test_a_damaged_record_is_refused_by_name(book: Project):
+@pytest.mark.parametrize("text", ['{"chapter": ', "[]", '{"chapter": "01_halves"}', ""])
+def test_a_damaged_record_is_no_run_and_the_page_says_so(book: Project, text: str):
     run = put(book, record(book))
-    (run.folder / "run.json").write_text('{"chapter": ')
-    with pytest.raises(BookError, match="run.json is not a run record"):
-        problem(book)
+    (run.folder / "run.json").write_text(text)
+    assert "is damaged (run.json is cut short" in problem(book) and run.record is None
+    assert report.statistics(report.chapter_reports(book, "quick"))[0][-1] == "damaged"
 
 
 def test_a_claim_is_confirmed_on_a_gpu_only_where_a_gpu_run_made_it_too(book: Project):

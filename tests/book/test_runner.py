@@ -28,7 +28,7 @@ def run(book: Project, *names: str, **request):
 
 
 def leftovers(book: Project) -> list[Path]:
-    return [path for path in book.runs.rglob("*") if path.name.startswith(".")]
+    return [path for path in book.runs.rglob("*") if path.name.startswith(".") and path.is_dir()]
 
 
 def test_a_run_leaves_the_executed_notebook_its_claims_and_a_record_and_is_not_repeated(book, capsys):

@@ -42,7 +42,7 @@ def begun(book: Project) -> list[str]:
 
 
 def leftovers(book: Project) -> list[Path]:
-    return [path for path in book.runs.rglob("*") if path.name.startswith(".")]
+    return [path for path in book.runs.rglob("*") if path.name.startswith(".") and path.is_dir()]
 
 
 def wait_for(condition, seconds: float = 240) -> None:
@@ -101,7 +101,7 @@ def test_a_worker_runs_a_forced_job_again_unless_it_was_done_since(book: Project
     def outcome(started: str) -> str:
         given.run.folder.mkdir(parents=True, exist_ok=True)
         record = dict(chapter="01_halves", profile="smoke", parameters={}, error=None, seconds=1.0, platform="cpu")
-        record |= dict(device="cpu", started=started, versions={}, sources="", key=given.key)
+        record |= dict(device="cpu", started=started, versions={}, sources="", key=given.key, files={})
         (given.run.folder / "run.json").write_text(json.dumps(record))
         try:
             return job.execute_apart(given).started

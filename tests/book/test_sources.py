@@ -9,7 +9,7 @@ from pcn_lib.book.sources import with_sources
 
 RECORD = RunRecord(
     chapter="06_gradients", profile="full", parameters={}, error=None, seconds=1.0, platform="gpu", device="gpu (H100)",
-    started="2026-01-02T10:30:45+00:00", versions={}, sources="s", key="k",
+    started="2026-01-02T10:30:45+00:00", versions={}, sources="s", key="k", files={},
 )  # fmt: skip
 
 
