@@ -7,6 +7,7 @@ dataclass with its own tolerances) and the answer, an :class:`Equilibrium` that 
 
 from pcn_lib.inference.descent import ActivityDescent, gradient_descent
 from pcn_lib.inference.equilibrium import Criterion, Equilibrium, NotAtEquilibrium, Solver, check_solver, displacement
+from pcn_lib.inference.kinks import KinkNewton
 from pcn_lib.inference.multipliers import Constrained, MethodOfMultipliers
 from pcn_lib.inference.newton import NewtonCG, SweepsThenNewton
 from pcn_lib.inference.solve import equilibrate
@@ -17,6 +18,7 @@ __all__ = [
     "Constrained",
     "Criterion",
     "Equilibrium",
+    "KinkNewton",
     "MethodOfMultipliers",
     "NewtonCG",
     "NotAtEquilibrium",

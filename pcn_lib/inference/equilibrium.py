@@ -24,12 +24,15 @@ class Criterion(IntEnum):
     prediction errors stopped changing although dF/dz did not vanish, as on the kinks of a ReLU; the PC gradient, a
     product of the two, has then stopped changing with them.  That is weaker: the solver can go no further, and the
     minimum is near but may lie lower (measured in the chapter "Nonlinear networks").
-    Neither is given to numbers that left the range of their type; see :func:`criterion`.
+    ``KINK``: units are at zero, where activations have a kink, and every directional derivative of F is that of a
+    minimum, within tolerance; only :class:`~pcn_lib.inference.kinks.KinkNewton` looks for it.
+    None is given to numbers that left the range of their type; see :func:`criterion`.
     """
 
     NONE = 0
     GRADIENT = 1
     STATIONARY = 2
+    KINK = 3
 
 
 @jax.tree_util.register_dataclass

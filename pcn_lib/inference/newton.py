@@ -104,7 +104,7 @@ def newton(
         gradient, hessian = jax.linearize(lambda e: sample.at(e).gradient, old.errors)
         # Forcing term: solve loosely far away, superlinearly near.
         forcing = jnp.minimum(0.5, jnp.sqrt(state.answer.residual))
-        direction = _conjugate_gradients(hessian, gradient, forcing)
+        direction = conjugate_gradients(hessian, gradient, forcing)
         new = _backtrack(sample, old, direction, noise)
         still = jnp.where(_unmoved(old, new, noise), state.still + 1, 0)
         answer = Answer(new, sample.residual(new, scale), state.answer.steps + 1, still >= STILL_STEPS)
@@ -133,7 +133,7 @@ class _Search(NamedTuple):
     curved: Array
 
 
-def _conjugate_gradients(
+def conjugate_gradients(
     hessian: Callable[[Activities], Activities], gradient: Activities, forcing: Float[Array, ""]
 ) -> Activities:
     """p with ||H p + g|| <= forcing ||g||, or the last descent direction before negative curvature."""
