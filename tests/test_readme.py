@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,7 +35,8 @@ def test_a_pcn_command_is_understood_and_names_what_exists(command: str, monkeyp
     `pcn report` of chapters that were not run ends with 1; 2 is for what does not exist.
     """
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(runner, "_completed", lambda *_: iter(()))
+    done = SimpleNamespace(error=None, seconds=0.0)
+    monkeypatch.setattr(runner, "_completed", lambda waiting, *_: ((job, done) for job in waiting))
     monkeypatch.setattr(cli, "build", lambda options: 0)
     monkeypatch.setattr(cli, "clean", lambda options: 0)
     monkeypatch.setattr(cli, "verify", lambda options: 0)
