@@ -1,16 +1,17 @@
 """What we found: figures, sentences whose numbers are those of the recorded runs, and totals."""
 
-import json
+import functools
 from pathlib import Path
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from pcn_lib.book import report
-from pcn_lib.book.gallery import FOLDER as THUMBNAILS
-from pcn_lib.book.gallery import thumbnails
+from pcn_lib.book.gallery import address, thumbnails
 from pcn_lib.book.project import BookError, Project
+from pcn_lib.book.recording import recorded_claims
 from pcn_lib.book.tables import CollectingTable, link
+from pcn_lib.study import Claim
 from pcn_lib.study.records import FOLDER, load
 from pcn_lib.tables import with_minus_signs
 
@@ -39,10 +40,16 @@ def measured(root: Path, stem: str, name: str) -> float:
     path = root / FOLDER / f"{stem}.nc"
     if not path.is_file():
         raise BookError(f"A number of '{stem}' is asked for, of which no run is kept: `pcn record {stem}` makes one.")
-    claims = {claim["name"]: claim for claim in json.loads(load(path).attrs["claims"])}
+    claims = {claim.name: claim for claim in _claims(path, path.stat().st_mtime_ns)}
     if name not in claims:
         raise BookError(f"'{stem}' makes no claim '{name}'; it makes: {', '.join(claims)}.")
-    return claims[name]["measured"]
+    return claims[name].measured
+
+
+@functools.cache
+def _claims(path: Path, changed: int) -> tuple[Claim, ...]:
+    """Of a record, read again when it changes: a page asks for several numbers of one."""
+    return recorded_claims(load(path))
 
 
 class Finding(SphinxDirective):
@@ -53,7 +60,7 @@ class Finding(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         name, number = self.arguments
-        source = f"../{THUMBNAILS.as_posix()}/{name}-{number}.svg"
+        source = address(f"{name}-{number}")
         # The words beside it say what it shows, and a link reads its chapter's title.
         image = f'<a href="{name}.html" tabindex="-1" aria-hidden="true"><img src="{source}" alt="" loading="lazy"></a>'
         words = nodes.container(classes=["pcn-words"])
@@ -73,8 +80,7 @@ class Shown(CollectingTable):
         shown = next((one for one in thumbnails(state) if one.name == f"{name}-{number}"), None)
         if shown is None:
             return state.problem or f"{link(project, state.chapter)} has no figure {number}."
-        source = f"../{THUMBNAILS.as_posix()}/{shown.name}.svg"
-        return f'<a class="pcn-picture" href="{name}.html"><img src="{source}" alt="{shown.alt}"></a>'
+        return f'<a class="pcn-picture" href="{name}.html"><img src="{address(shown.name)}" alt="{shown.alt}"></a>'
 
 
 class Totals(CollectingTable):

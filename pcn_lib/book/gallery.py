@@ -47,7 +47,7 @@ class Gallery(CollectingTable):
     def markdown(self, project: Project) -> str:
         name = '<input type="radio" name="pcn-show" id="pcn-{0}"{2}><label for="pcn-{0}">{1}</label>'
         choices = [name.format(*choice, " checked" if choice[0] == "all" else "") for choice in CHOICES.items()]
-        cards = [_card(project, state, shown) for state in self.reports(project) for shown in thumbnails(state)]
+        cards = [card for state in self.reports(project) for card in _cards(project, state)]
         lines = ['<div class="pcn-choose">', *choices, '<div class="pcn-gallery">', *cards, "</div>", "</div>"]
         return "\n".join(lines)
 
@@ -73,9 +73,15 @@ def write_thumbnails(states: Iterable[ChapterReport], pages: Path) -> None:
         (pages / FOLDER / f"{shown.name}.svg").write_bytes(shown.svg)
 
 
-def _card(project: Project, state: ChapterReport, shown: Thumbnail) -> str:
+def address(thumbnail: str) -> str:
+    """Where a page finds the drawing of this name."""
+    return f"../{FOLDER.as_posix()}/{thumbnail}.svg"
+
+
+def _cards(project: Project, state: ChapterReport) -> Iterator[str]:
     kinds = [kind for kind in CHOICES if kind in project.part(state.chapter).lower()]
     kinds += ["paper"] if any("Figure" in made.claim.source for made in state.run.claims) else []
-    image = f'<img src="../{FOLDER.as_posix()}/{shown.name}.svg" alt="{shown.alt}" loading="lazy">'
-    words = f"<span>{shown.sentence}</span><b>{shown.title}</b>"
-    return f'<a class="{" ".join(kinds)}" href="{state.chapter.name}.html">{image}{words}</a>'
+    for shown in thumbnails(state):
+        image = f'<img src="{address(shown.name)}" alt="{shown.alt}" loading="lazy">'
+        words = f"<span>{shown.sentence}</span><b>{shown.title}</b>"
+        yield f'<a class="{" ".join(kinds)}" href="{state.chapter.name}.html">{image}{words}</a>'

@@ -15,7 +15,7 @@ from pcn_lib.book.runner import Request, run_chapters
 from pcn_lib.provenance import provenance
 from pcn_lib.study import save
 from pcn_lib.study.records import FOLDER
-from tests.book.conftest import WRITE_CLAIM, chapter_text
+from tests.book.conftest import CLAIM, WRITE_CLAIM, chapter_text
 
 DRAW = """\
 from pcn_lib.study import Picture, axes_grid, caption
@@ -45,7 +45,7 @@ def drawing(book: Project) -> Project:
     (book.root / "chapters" / "01_halves.ipynb").write_text(
         chapter_text("Halves & more", WRITE_CLAIM, DRAW, 'drawn("Second")')
     )
-    claims = json.dumps([{"name": "the gap", "measured": -0.125}])
+    claims = json.dumps([{**CLAIM, "name": "the gap", "measured": -0.125}])
     made = dict(claims=claims, recorded='["full", []]', seconds=1.0, provenance=provenance({}, seconds=1.0).as_json())
     save(xr.Dataset({"gap": 1.0}, attrs=made), book.root / FOLDER / "halves.nc")
     run_chapters(book, book.chapters()[:1], Request(profile="smoke"))
