@@ -11,7 +11,6 @@ from pcn_lib.book.project import Project
 from pcn_lib.study import load
 from tests.book.conftest import REPOSITORY, study_text
 
-
 LISTED = pytest.param(("-y", "widths: [8, 32]"), marks=pytest.mark.slow)
 
 
