@@ -35,12 +35,12 @@ SLIDERS = {
 }
 #: How near the equilibrium sweeps are to bring the errors, and multipliers the cosine to 1.
 ACCURACY, COSINE = 1e-6, 0.99
-LEGEND = (
-    '<svg viewBox="0 0 24 8"><path class="theory" d="M0 4h24"/></svg> theory at this depth '
-    '<svg viewBox="0 0 10 10"><circle class="here" cx="5" cy="5" r="4.5"/></svg> measured at this depth '
-    '<svg viewBox="0 0 10 10"><circle class="else" cx="5" cy="5" r="2.5"/></svg> at others '
-    '<svg viewBox="0 0 10 10"><path d="M5 1l-4 7h8z"/></svg> the paper’s widths'
-)
+LEGEND = "".join(f'<span><svg viewBox="0 0 {width} 10">{mark}</svg> {words}</span>' for width, mark, words in (
+    (24, '<path class="theory" d="M0 5h24"/>', "theory at this depth"),
+    (10, '<circle class="here" cx="5" cy="5" r="4.5"/>', "measured at this depth"),
+    (10, '<circle class="else" cx="5" cy="5" r="2.5"/>', "at others"),
+    (10, '<path d="M5 1l-4 7h8z"/>', "the paper’s widths"),
+))  # fmt: skip
 #: A record by its stem.
 Records = Callable[[str], Record]
 
