@@ -68,7 +68,9 @@ ONE_OUTPUT = Case(outputs=1, output_precision=0.3)
 
 def test_as_many_sweeps_as_foretold_bring_a_linear_network_to_its_equilibrium():
     problem = ONE_OUTPUT.problem()
-    m = ONE_OUTPUT.output_precision * float(jax.jit(rescaling)(problem.network, math.inf)[0, 0])
+    m = ONE_OUTPUT.output_precision * float(
+        jax.jit(lambda network: rescaling(network, math.inf))(problem.network)[0, 0]
+    )
     assert 0.3 < m < 1
     foretold = sweeps_to(Gap(m, *3 * [np.nan]), accuracy=1e-4)
 
