@@ -147,7 +147,7 @@ def draw_wrapped(
 
 def _check(module: Callable[[Array], Array]) -> None:
     """Refuse a module whose value depends on more than its input and its parameters."""
-    parts = [part for _, part in nnx.iter_modules(module)] if isinstance(module, nnx.Module) else []
+    parts = [part for _, part in nnx.iter_graph(module)] if isinstance(module, nnx.Module) else []
     for kind, instead in REFUSED.items():
         if any(isinstance(part, kind) for part in parts):
             raise ValueError(
