@@ -19,7 +19,7 @@ WRONG = {
     "Transformer(9, 4, '16')": "width = '16' given; a whole number is needed: write one, such as width = 8",
     "MLP(3, 8, 2, activation='tanh')": "activation = 'tanh' given; a function of arrays is needed: pass jnp.tanh",
     "MLP(3, 8, 2, activation=np.tanh)": "does not take JAX's arrays; inference differentiates it: write it",
-    "Dense(jnp.ones((2, 3)), network.readout.scales, activation=math.tanh)": "<built-in function tanh> given, which does",
+    "Dense(jnp.ones((2, 3)), network.readout.scales, activation=math.tanh)": "function tanh> given, which does not",
     "compare({'a': x}, {'a': x})": "gradients are needed: compare other pytrees as a whole, with similarity(a, b)",
     "MLP(3, 8, 2, activation=nnx.PReLU)": "a function of arrays is needed: pass jnp.tanh, jax.nn.relu or another",
     "Problem(network, x, y, output_precision=0)": "output precision lambda = 0 given; it must be positive: try 1",
