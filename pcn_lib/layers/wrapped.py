@@ -188,7 +188,7 @@ def _check(module: Callable[[Array], Array]) -> None:
             "pass Applied(module.apply, variables) for a Flax linen module, "
             "Applied(lambda model, h: model(h), model) for an Equinox one"
         )
-    parts = [part for _, part in nnx.iter_modules(module)] if isinstance(module, nnx.Module) else []
+    parts = [part for _, part in nnx.iter_graph(module)] if isinstance(module, nnx.Module) else []
     for kind, instead in REFUSED.items():
         if any(isinstance(part, kind) for part in parts):
             raise ValueError(
