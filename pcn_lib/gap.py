@@ -1,5 +1,6 @@
 """How far predictive coding's gradient is from backpropagation's before training, from theory alone."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,10 +21,12 @@ from pcn_lib.wishart import effective_width
 class Gap:
     """How far PC is from BP; axes [..., seeds] where measured, those of the sizes where predicted.
 
+    F* and its gradient are per output precision lambda.
+
     Attributes:
-        rescaling: s - 1.
-        energy: 1 - F*/(lambda Loss).
-        gradient: ||grad F*/lambda - grad Loss|| / ||grad Loss||.
+        rescaling: s - 1 = lambda sum_l ||P_l||^2, with K outputs their mean.
+        energy: 1 - F*/Loss.
+        gradient: ||grad F* - grad Loss|| / ||grad Loss||.
         direction: 1 - cos(grad F*, grad Loss).
     """
 
@@ -31,6 +34,11 @@ class Gap:
     energy: Float[np.ndarray, "..."]
     gradient: Float[np.ndarray, "..."]
     direction: Float[np.ndarray, "..."]
+
+    @property
+    def tan(self) -> Float[np.ndarray, "..."]:
+        """The tangent of the angle between the two gradients."""
+        return np.sqrt(self.direction * (2 - self.direction)) / (1 - self.direction)
 
 
 @dataclass(frozen=True)
@@ -80,11 +88,11 @@ def predict(
 ) -> Prediction:
     """The gap of linear networks under muPC with skips, to leading order in 1/N at fixed depth, before training.
 
-        F*/lambda = Loss / s,    grad F*/lambda = (grad Loss - (Loss / s) grad s) / s,    s = 1 + lambda sum_l ||P_l||^2
+        F* = lambda Loss / s,    grad F* = (lambda / s) (grad Loss - (Loss / s) grad s),    s = 1 + lambda sum ||P_l||^2
 
     The two gradients on the right become orthogonal; with tan = (Loss / s) ||grad s|| / ||grad Loss||,
 
-        1 - F*/Loss = 1 - 1/s,   cos = (1 + tan^2)^-1/2,   relative error = ((1 - 1/s)^2 + (tan / s)^2)^1/2.
+        1 - F*/(lambda Loss) = 1 - 1/s,   cos = (1 + tan^2)^-1/2,   relative error = ((1 - 1/s)^2 + (tan / s)^2)^1/2.
 
     With K outputs S is a matrix, s = tr S / K, and what S departs from s I by turns the residual: to tan^2 it adds
     (K - 1)(K + 2) / (K nu) (1 - 1/s)^2, nu the effective width (:func:`pcn_lib.wishart.effective_width`).
@@ -143,6 +151,30 @@ def _predict(
     nu = effective_width(MLP(1, int(width), depth, skips=True), mupc_skips())
     turned = (outputs - 1) * (outputs + 2) / (outputs * nu) * (excess / s) ** 2
     return excess, np.sqrt(np.array([ds.sum() / dloss.sum(), *(ds / dloss)]) / (2 * s) ** 2 + turned)
+
+
+def sweeps_to(gap: Gap, accuracy: float = 1e-6) -> float:
+    """Sweeps until ||e_k - e*|| / ||e*|| = (s - 1)^k is within an accuracy; infinite where sweeps diverge.  K = 1.
+
+    Source: derived here, see the chapter "One sweep is backpropagation".
+    """
+    factor = float(gap.rescaling)
+    return max(1, math.ceil(math.log(accuracy) / math.log(factor))) if factor < 1 else math.inf
+
+
+def rounds_to(gap: Gap, cosine: float = 0.99) -> int:
+    """Rounds of multipliers with penalty 1 until the weight gradient's cosine with BP's is reached.  K = 1.
+
+    Round k has the multipliers (1 - t^k) d and the errors t^(k-1) e*, t = 1 - 1/s, and so the weight gradient
+
+        (1 - t^k) lambda (grad Loss - t^(k-1) (Loss / s) grad s):
+
+    exact for a linear network; with grad s orthogonal to grad Loss, the tangent is t^(k-1) times that of PC.
+
+    Source: derived here; the factor of the multipliers, in the chapter "Multipliers".
+    """
+    allowed, factor = math.sqrt(cosine**-2 - 1), float(gap.energy)
+    return 1 + max(0, math.ceil(math.log(allowed / float(gap.tan)) / math.log(factor)))
 
 
 def _squared_sums(depth: int) -> Iterable[float]:
