@@ -48,7 +48,7 @@ def test_the_script_computes_what_the_library_does():
         gap = predict(place["width"], place["depth"], **sizes).gap
         angle = math.degrees(math.atan(gap.tan))
         computed = [found["s"], found["ratio"], found["tan"], found["angle"]]
-        np.testing.assert_allclose(computed, [1 + gap.rescaling, 1 - gap.energy, gap.tan, angle], rtol=1e-12)
+        np.testing.assert_allclose(computed, [1 + gap.rescaling, 1 / (1 + gap.rescaling), gap.tan, angle], rtol=1e-12)
         sweeps = math.inf if found["sweeps"] is None else found["sweeps"]  # as JSON writes it
         assert (sweeps, found["rounds"]) == (sweeps_to(gap), rounds_to(gap))
 
