@@ -17,9 +17,9 @@ INSTALL = "--editable '.[book,test]'"
 
 EXTRAS = [
     line
-    for extra in ("study", "book", "test")
+    for extra in ("study", "notebook", "book", "test")
     for line in PROJECT["optional-dependencies"][extra]
-    if line != "pcn-lib[study]"
+    if not line.startswith("pcn-lib[")
 ]
 REQUIRED = {(needed := Requirement(line)).name: needed for line in [*PROJECT["dependencies"], *EXTRAS]}
 
