@@ -13,6 +13,7 @@ from docutils import nodes
 
 from pcn_lib.book import certificates, colab, costs, notebooks, report, tables
 from pcn_lib.book.benchmarks import Benchmarks
+from pcn_lib.book.explorer import Explorer, SideBySide
 from pcn_lib.book.findings import Finding, Measured, Shown, Totals
 from pcn_lib.book.gallery import Gallery, write_thumbnails
 from pcn_lib.book.mathjax import copy_mathjax
@@ -35,6 +36,8 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("pcn-benchmarks", Benchmarks)
     app.add_directive("pcn-published", Published)
     app.add_directive("pcn-gallery", Gallery)
+    app.add_directive("pcn-explorer", Explorer)
+    app.add_directive("pcn-side-by-side", SideBySide)
     app.add_directive("pcn-finding", Finding)
     app.add_directive("pcn-picture", Shown)
     app.add_directive("pcn-totals", Totals)
