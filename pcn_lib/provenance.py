@@ -58,7 +58,12 @@ class Provenance:
     @property
     def origin(self) -> str:
         """What tells one record from another: data, device, code and date."""
-        return " · ".join((f"data: {self.data_set}", f"device: {self.device}", self._code, self.date))
+        return f"data: {self.data_set} · device: {self.device} · {self.made}"
+
+    @property
+    def made(self) -> str:
+        """Code and date, for where data and device are said already."""
+        return f"{self._code} · {self.date}"
 
     @property
     def _code(self) -> str:
