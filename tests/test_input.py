@@ -36,12 +36,15 @@ WRONG = {
     "GradientDescent(-0.1)": "rate = -0.1 given; descent needs one that is not negative: choose rate > 0",
     "Adam(float('nan'))": "rate = nan given; descent needs one that is not negative: choose rate > 0",
     "gradient_descent(-1.0, 5)": "rate = -1.0 given; descent needs one that is not negative: choose rate > 0",
+    "train(Problem(network, x, y), 0.1, once)": "optimiser = 0.1 given; a transformation of gradients is needed: pass",
+    "train(Problem(network, x, y), optax.adamw, once)": "optimiser = adamw given; a transformation of gradients is",
+    "train(Problem(network, x, y), optax.lbfgs(), once)": "choose one without a line search or a value, such as optax",
     "toy_task(-1)": "seed = -1 given; draws need one of 32 bits: choose 0 <= seed < 2**32",
     "toy_task(10**20)": "seed = 100000000000000000000 given; draws need one of 32 bits",
     "choose('smoke', given=dict(seed=10**20), smoke=dict(seed=0))": "at most 2**32 - 1 is possible: choose a smaller",
 }
 SCRIPT = f"""
-import json, math, sys, jax, jax.numpy as jnp, numpy as np
+import json, math, sys, jax, jax.numpy as jnp, numpy as np, optax
 from flax import nnx
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem
@@ -51,9 +54,10 @@ from pcn_lib.layers import Dense
 from pcn_lib.network import CNN, MLP, Transformer, feedforward
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.study import choose
-from pcn_lib.training import Adam, GradientDescent, Schedule, shuffled_batches
+from pcn_lib.training import Adam, GradientDescent, Schedule, shuffled_batches, train
 key = jax.random.key(0)
 {MADE}
+once = Schedule(1, NewtonCG())
 for typed in json.loads(sys.argv[1]):
     try:
         eval(typed)

@@ -54,8 +54,9 @@ def with_recorded_first(notebook: Notebook) -> Notebook:
 def with_symbols_folded(notebook: Notebook) -> Notebook:
     """The notebook with its tables of symbols to be unfolded by who needs them."""
     result = copy.deepcopy(notebook)
-    for cell in (cell for cell in result.cells if cell.cell_type == "markdown"):
-        cell.source = SYMBOLS.sub(lambda table: f"```{{dropdown}} Symbols\n{table[0].rstrip()}\n```\n", cell.source)
+    for cell in result.cells:
+        if cell.cell_type == "markdown" and "{dropdown} Symbols" not in cell.source:
+            cell.source = SYMBOLS.sub(lambda table: f"```{{dropdown}} Symbols\n{table[0].rstrip()}\n```\n", cell.source)
     return result
 
 

@@ -78,6 +78,7 @@ def test_a_table_of_symbols_is_folded_and_no_other():
     one = page(title=f"# Title\n\nText.\n\n{table}\n\nMore.\n\n| width | loss |\n|---|---|\n| 8 | 1 |")
     source = with_symbols_folded(one).cells[0].source
     assert f"```{{dropdown}} Symbols\n{table}\n```\n\nMore.\n\n| width |" in source
+    assert with_symbols_folded(page(title=source)).cells[0].source == source, "once"
 
 
 def test_the_notebook_itself_stays_as_it_is():
