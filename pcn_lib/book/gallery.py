@@ -57,7 +57,7 @@ def thumbnails(state: ChapterReport) -> Iterator[Thumbnail]:
     if state.problem is not None:
         return
     notebook = state.run.executed()
-    title = html.escape(notebook.cells[0].source.splitlines()[0].removeprefix("# "))
+    title = html.escape(state.title)
     outputs = (output for cell in code_cells(notebook) for output in cell.outputs)
     shown = (FIGURE.search("".join(output.get("data", {}).get("text/html", ""))) for output in outputs)
     for number, figure in enumerate(filter(None, shown), start=1):
