@@ -1,17 +1,20 @@
-"""The predicted gap between the two gradients is that of random matrices."""
+"""The predicted gap between the two gradients is that of random matrices, and of networks."""
 
 import itertools
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pcn_lib.energy import loss
-from pcn_lib.gap import Gap, predict, rounds_to, sweeps_to
-from pcn_lib.gradients import bp_gradient, pc_gradient
+from pcn_lib.energy import Problem, loss
+from pcn_lib.gap import Gap, alignment, predict, rounds_to, sweeps_to
+from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import MethodOfMultipliers, NewtonCG, Sweeps
+from pcn_lib.network import MLP
 from pcn_lib.numerics import tree_norm, tree_subtract
+from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.rescaling import LinearExact, rescaling
 from tests.cases import Case
 
@@ -46,15 +49,67 @@ def test_the_predicted_angle_is_that_of_explicit_random_matrices(precision):
     np.testing.assert_allclose(measured, predicted[1:], rtol=5 * np.sqrt(2 / width))
 
 
+@pytest.mark.parametrize(("outputs", "gamma_0", "precision"), [(1, 0.5, 2.0), (5, 1.0, 8.0)])
+def test_the_prediction_is_the_mean_gap_of_drawn_networks(outputs, gamma_0, precision):
+    """Exact equilibria of networks of any K, gamma_0 and lambda; with x = y every alignment is that of its output."""
+    width, depth, seeds = 256, 4, 12
+    y = np.array([[1.0], [-1.0]]) if outputs == 1 else np.eye(outputs)
+    x, y = jnp.asarray(y * outputs**0.5), jnp.asarray(y)
+    mlp = MLP(outputs, width, depth, outputs, skips=True)
+    draws = [mlp.init(jax.random.key(seed), mupc_skips(gamma_0), "float64") for seed in range(seeds)]
+
+    @jax.jit
+    def measured(network):
+        problem = Problem(network, x, y, output_precision=precision)
+        equilibrium = LinearExact()(problem)
+        pc = jax.tree.map(lambda gradient: gradient / precision, pc_gradient(problem, equilibrium))
+        found = compare(pc, bp_gradient(problem))
+        energy = 1 - equilibrium.energy / precision / loss(problem)
+        return energy, found.total.relative_error, found.total.one_minus_cosine, found.layers.one_minus_cosine
+
+    energy, gradient, direction, layers = (np.mean(of, axis=0) for of in zip(*map(measured, draws), strict=True))
+    sizes = dict(gamma_0=gamma_0, output_precision=precision, outputs=outputs)
+    predicted = predict(width, depth, alignment=alignment(x, y), **sizes)
+    # Corrections of order L/N and K/(gamma_0^2 N), and a scatter of the mean of (2 / (nu seeds))^1/2, twice in squares.
+    np.testing.assert_allclose(energy, predicted.gap.energy, rtol=0.1)
+    np.testing.assert_allclose(gradient, predicted.gap.gradient, rtol=0.1)
+    np.testing.assert_allclose([direction, *layers], [predicted.gap.direction, *predicted.layers], rtol=0.2, atol=1e-15)
+
+
+def test_sizes_and_settings_are_broadcast():
+    widths, depths, gammas = np.array([8, 64]), np.array([[2], [5]]), np.array([[[0.5]], [[1.0]], [[2.0]]])
+    found = predict(widths, depths, alignment=0.1, gamma_0=gammas, output_precision=3.0, outputs=2)
+    assert found.gap.direction.shape == (3, 2, 2) and found.layers.shape == (3, 2, 2, 5)
+    alone = predict(64, 2, alignment=0.1, gamma_0=2.0, output_precision=3.0, outputs=2)
+    for name in ("rescaling", "energy", "gradient", "direction"):
+        np.testing.assert_allclose(getattr(found.gap, name)[2, 0, 1], getattr(alone.gap, name), rtol=1e-15)
+    np.testing.assert_array_equal(found.layers[2, 0, 1], [*alone.layers, np.nan, np.nan, np.nan])
+
+
+def test_the_alignment_is_the_share_of_the_inputs_that_targets_see():
+    assert alignment([[1.0, 2.0]], [[2.0]]) == (2**2 * 5) / 2 / 4**2
+    # Two classes with an input each: the cross term is x/2 for each, C = I/2.
+    assert alignment(np.array([[[3.0], [0.0]], [[0.0], [1.0]]]), np.eye(2)) == (9 + 1) / 4 / 2 / (2 / 4)
+
+
+@pytest.mark.parametrize("y", [np.ones(3), np.ones((2, 1)), np.zeros((3, 1))])
+def test_targets_without_outputs_or_of_nothing_have_no_alignment(y):
+    with pytest.raises(ValueError, match=r"targets \[batch, outputs\] that are not all zero are needed"):
+        alignment(np.ones((3, 2)), y)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         (dict(gamma_0=0.0), "gamma_0 = 0.0 given"),
-        (dict(gamma_0=-1.0), "gamma_0 = -1.0 given"),
+        (dict(gamma_0=[1.0, -1.0]), "gamma_0 = -1.0 given; the prediction needs a positive number"),
         (dict(alignment=0.0), "choose alignment > 0"),
-        (dict(output_precision=0.0), "choose output_precision > 0"),
-        (dict(depth=1), "needs a hidden layer: choose depth >= 2"),
+        (dict(alignment=np.inf), "alignment = inf given"),
+        (dict(output_precision=-2.0), "output_precision = -2.0 given"),
+        (dict(depth=1), "depth = 1 given; a network needs a whole number: choose depth >= 2"),
+        (dict(depth=[[2], [2.5]]), "depth = 2.5 given; a network needs a whole number"),
         (dict(width=0), "choose width >= 1"),
+        (dict(outputs=0), "choose outputs >= 1"),
     ],
 )
 def test_what_no_network_has_is_not_predicted(wrong, message):

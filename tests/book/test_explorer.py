@@ -47,8 +47,8 @@ def test_the_script_computes_what_the_library_does():
         sizes = {"gamma_0": place["gamma_0"], "output_precision": place["precision"], "alignment": place["alignment"]}
         gap = predict(place["width"], place["depth"], **sizes).gap
         angle = math.degrees(math.atan(gap.tan))
-        computed = [found["s"], 1 - found["ratio"], found["tan"], found["angle"]]
-        np.testing.assert_allclose(computed, [1 + gap.rescaling, gap.energy, gap.tan, angle], rtol=1e-12)
+        computed = [found["s"], found["ratio"], found["tan"], found["angle"]]
+        np.testing.assert_allclose(computed, [1 + gap.rescaling, 1 / (1 + gap.rescaling), gap.tan, angle], rtol=1e-12)
         sweeps = math.inf if found["sweeps"] is None else found["sweeps"]  # as JSON writes it
         assert (sweeps, found["rounds"]) == (sweeps_to(gap), rounds_to(gap))
 
