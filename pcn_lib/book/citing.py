@@ -8,6 +8,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from pcn_lib.book import notebooks
+from pcn_lib.book.address import repository
 from pcn_lib.book.project import BookError, Chapter, Project
 
 CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
@@ -46,15 +47,14 @@ def _cited(chapter: Chapter) -> Iterator[str]:
 
 def _software(project: Project, chapter: Chapter | None) -> str:
     """The entry of CITATION.cff, and of the chapter in it."""
-    cff, settings = project.citation(), project.settings()
+    cff = project.citation()
     fields = {
         "title": f"{{{cff['title']}}}",
         "author": " and ".join(f"{{{one['name']}}}" for one in cff["authors"]),
-        "year": settings["copyright"],
+        "year": project.settings()["copyright"],
         "version": cff["version"],
-        "url": settings["repository"]["url"],
+        "url": repository(project.root),
+        "note": chapter and f"Chapter {chapter.name}",
     }
-    if chapter:
-        fields["note"] = f"Chapter {chapter.name}"
-    body = ",\n".join(f"  {name:<7} = {{{value}}}" for name, value in fields.items())
+    body = ",\n".join(f"  {name:<7} = {{{value}}}" for name, value in fields.items() if value)
     return f"@software{{pcn_lib,\n{body}\n}}"
