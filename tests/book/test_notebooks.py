@@ -44,3 +44,12 @@ def test_outputs_of_a_run_meet_the_prose_as_it_stands_now(notebook):
     assert shown.cells[0].source == "# Rewritten"
     assert shown.cells[-1].outputs == ["the output"]
     assert not any(notebooks.tagged(cell, notebooks.INJECTED) for cell in shown.cells)
+
+
+def test_what_can_wait_is_folded_under_its_name_and_nothing_else(notebook):
+    for before, after in zip(notebook.cells, notebooks.folded(notebook).cells, strict=True):
+        words = [words for tag, words in notebooks.FOLDED.items() if notebooks.tagged(before, tag)]
+        added = [tag for tag in after.metadata.get("tags", ()) if not notebooks.tagged(before, tag)]
+        assert (after.source, len(added)) == (before.source, len(words))
+        assert [after.metadata.get("mystnb", {}).get("code_prompt_show")] * len(words) == words
+        assert (added == ["hide-cell"]) == notebooks.tagged(before, notebooks.SIZES)
