@@ -26,8 +26,13 @@ def test_pages_show_runs_and_say_where_there_is_none(book: Project, monkeypatch)
     assert build_book(book, "quick")
     assert "third 0.333" in page(book, "02_thirds") and "has not been run" not in page(book, "02_thirds")
     assert "profile = 'quick'" not in page(book, "02_thirds")  # the cell that carried the parameters
-    assert "not confirmed on a GPU" in page(book, "report")
-    assert "Half of F*: A half of F* is 1/2 (ours)" in page(book, "report")
+    shown = BeautifulSoup((book.pages / "chapters" / "report.html").read_text(), "html.parser")
+    (row,) = shown.select(".pcn-claims tbody tr")
+    assert row["class"] == ["holds", "ours", "cpu"] and row.p.text == "A half of F* is 1/2 (ours)"
+    labels = [label.text for label in shown.select(".pcn-choose label")]
+    assert labels[:4] == ["all 1", "holds (1)", "fails, as it should (0)", "not as expected (0)"]
+    assert "Halves" in shown.select_one("#pst-page-toc-nav, .bd-toc, .page-toc").text
+    assert page(book, "report").count("confirmed on a GPU") == 2  # the total and the choice
     assert "done" in page(book, "statistics")
     assert not build_book(book, "quick")  # nothing changed, nothing done
 
@@ -75,3 +80,24 @@ def test_clean_removes_runs_pages_and_caches_and_nothing_else(book: Project):
         (folder / "made.json").write_text(json.dumps({}))
     clean(book)
     assert sorted(book.root.rglob("*")) == sources
+
+
+def launches(book: Project) -> list[str]:
+    page = BeautifulSoup((book.pages / "chapters" / "01_halves.html").read_text(), "html.parser")
+    return sorted(
+        link["href"] for link in page.select("a[href]") if "mybinder" in link["href"] or "colab" in link["href"]
+    )
+
+
+@pytest.mark.slow
+def test_launch_buttons_lead_to_the_repository_and_without_one_there_are_none(book: Project, monkeypatch):
+    monkeypatch.setenv("PCN_REPOSITORY", "")
+    assert build_book(book, "quick") and launches(book) == []
+    monkeypatch.setenv("PCN_REPOSITORY", "https://github.com/someone/book")
+    assert build_book(book, "quick")  # read again, since another address is shown
+    assert launches(book) == [
+        "https://colab.research.google.com/github/someone/book/blob/colab/01_halves.ipynb",
+        "https://mybinder.org/v2/gh/someone/book/HEAD?urlpath=lab/tree/chapters/01_halves.ipynb",
+    ]
+    copy = (book.pages / "_sources" / "chapters" / "01_halves.ipynb").read_text()
+    assert "git+https://github.com/someone/book" in copy
