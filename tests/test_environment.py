@@ -55,7 +55,8 @@ BOOK_ONLY = ("papermill", "nbformat", "nbclient", "sphinx", "jupyter_book", "skl
 STUDY_ONLY = ("xarray", "h5netcdf", "h5py")
 LABELLED = tuple(f"pcn_lib.study.{name}" for name in ("comparison", "measuring", "records"))
 LABELLED += tuple(f"pcn_lib.book.{name}" for name in ("colab", "diff", "recording", "sources", "together"))
-PAGES = ("sphinx_ext", "api", "benchmarks", "explorer", "findings", "gallery", "published", "tables")
+PAGES = ("sphinx_ext", "api", "benchmarks", "citing", "claims", "explorer", "findings", "gallery", "lead", "published")
+PAGES += ("solvers", "tables")
 SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in PAGES)
 WITHOUT_BOOK = f"""
 import importlib, pkgutil, sys
