@@ -38,7 +38,7 @@ def test_the_library_gives_the_numbers_that_others_gave(name, here):
 def test_arrays_are_held_against_each_other_by_norm_and_by_direction():
     ((words, *norms, apart),) = rows({"gradient_1": np.array([3.0, 4.0])}, {"gradient_1": np.array([5.0, 0.0])})
     # |(2, -4)| / 5: of one length, and far apart.
-    assert (words, norms, apart) == ("gradient of the weights of layer 2 there, its norm", ["5", "5"], "9e-01")
+    assert (words, norms, apart) == ("gradient of the weights of layer 2, its norm", ["5", "5"], "9e-01")
 
 
 @pytest.mark.parametrize("parameterisation", [sp(), mupc(0.5), ntp()], ids=lambda table: table.name)

@@ -34,7 +34,7 @@ def rows(here: Mapping[str, np.ndarray], there: Mapping[str, np.ndarray]) -> lis
     made = []
     for name, theirs in there.items():
         ours = np.asarray(here[name])
-        words = WORDS.get(name) or f"gradient of the weights of layer {int(name.split('_')[1]) + 1} there, its norm"
+        words = WORDS.get(name) or f"gradient of the weights of layer {int(name.split('_')[1]) + 1}, its norm"
         apart = np.linalg.norm(theirs - ours) / np.linalg.norm(theirs)
         norms = [f"{np.linalg.norm(number):.15g}" for number in (ours, theirs)]
         made.append((words, *norms, f"{apart:.0e}" if apart else "0"))
