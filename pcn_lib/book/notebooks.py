@@ -21,9 +21,11 @@ METADATA = {
 INJECTED = "injected-parameters"
 #: What a cell of a chapter does; the machinery and the page find it by this tag.
 IMPORTS, SIZES, MEASURE, FIGURE, CLAIMS = "imports", "sizes", "measure", "figure", "claims"
+SOLUTION = "solution"  # of an exercise
 #: Cells that a page folds, under which words, and the theme's tag for it: what a reader need not see at first is
 #: folded, not hidden.
 FOLDED = {"parameters": "The parameters", IMPORTS: "The imports", SIZES: "The sizes", FIGURE: "How it is drawn"}
+FOLDED |= {SOLUTION: "A solution"}
 FOLD = "hide-input"
 
 
