@@ -4,8 +4,11 @@ Precision is a setting of the run, never of a module: :func:`use_float64` is cal
 the first array is made, and every array-making function takes its ``dtype`` explicitly.
 """
 
+import copyreg
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -137,3 +140,43 @@ def identity(h: Array) -> Array:
 
 
 Activation = Callable[[Array], Array]
+
+
+def check_activation(activation: Activation) -> None:
+    """Refuse what is no function of JAX's arrays, before it is traced inside a network.
+
+    Raises:
+        ValueError: an activation's name, a class that would make one, or a function of another library's arrays.
+    """
+    if isinstance(activation, type) or not callable(activation):
+        raise ValueError(
+            f"activation = {activation!r} given; a function of arrays is needed: pass jnp.tanh, jax.nn.relu or another"
+        )
+    try:
+        jax.eval_shape(activation, jax.ShapeDtypeStruct((2,), "float32"))
+    except TypeError as error:
+        raise ValueError(
+            f"activation = {activation!r} given, which does not take JAX's arrays; inference differentiates it: "
+            "write it with jax.numpy, as jnp.tanh for np.tanh"
+        ) from error
+    except ValueError:
+        # Of such sizes or such numbers it knows nothing; where these are known it will be called.
+        return
+
+
+def _pickled(function: Any) -> tuple:
+    """How a function made by JAX's decorators is pickled: by its name, as plain functions are, so that it stays itself.
+
+    JAX pickles what it decorates, which for ``jnp.tanh`` cannot be found again, and is not ``jnp.tanh``.
+    """
+    name = f"{function.__module__}:{function.__qualname__}"
+    try:
+        if pkgutil.resolve_name(name) is function:
+            return pkgutil.resolve_name, (name,)
+    except (ValueError, ImportError, AttributeError):
+        pass
+    return function.__reduce_ex__(4)
+
+
+for _decorated in (type(jax.jit(identity)), jax.custom_jvp, jax.custom_vjp):
+    copyreg.pickle(_decorated, _pickled)

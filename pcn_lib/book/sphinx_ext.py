@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 
 from pcn_lib.book import certificates, colab, costs, notebooks, report, tables
+from pcn_lib.book.address import repository
 from pcn_lib.book.benchmarks import Benchmarks
+from pcn_lib.book.explorer import Explorer, SideBySide
 from pcn_lib.book.findings import Finding, Measured, Shown, Totals
 from pcn_lib.book.gallery import Gallery, write_thumbnails
+from pcn_lib.book.lead import with_lead, with_recorded_first, with_symbols_folded
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.published import Published
@@ -35,10 +38,13 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("pcn-benchmarks", Benchmarks)
     app.add_directive("pcn-published", Published)
     app.add_directive("pcn-gallery", Gallery)
+    app.add_directive("pcn-explorer", Explorer)
+    app.add_directive("pcn-side-by-side", SideBySide)
     app.add_directive("pcn-finding", Finding)
     app.add_directive("pcn-picture", Shown)
     app.add_directive("pcn-totals", Totals)
     app.add_role("measured", Measured())
+    app.connect("config-inited", _know_the_repository)
     app.connect("builder-inited", _serve_mathjax)
     app.connect("env-get-outdated", _outdated)
     app.connect("source-read", _show_run)
@@ -47,6 +53,14 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.connect("build-finished", _write_colab_copies)
     app.connect("build-finished", _write_thumbnails)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
+
+
+def _know_the_repository(app: "Sphinx", config: Any) -> None:
+    """Tell the theme where the repository is; without one there are no buttons, which would lead nowhere."""
+    options = config.html_theme_options
+    options |= {"repository_url": repository(Path(app.srcdir)), "repository_branch": "HEAD"}
+    if options["repository_url"] is None:
+        options["launch_buttons"] = {}
 
 
 def _serve_mathjax(app: "Sphinx") -> None:
@@ -66,12 +80,12 @@ def _lead_to_colab_copies(
     """Let the theme's Colab button open the copy that installs the library."""
     groups = (button.get("buttons", ()) for button in context.get("header_buttons", ()))
     for button in (button for group in groups for button in group if button.get("text") == "Colab"):
-        button["url"] = colab.address(button["url"])
+        button["url"] = colab.button(button["url"])
 
 
 def _write_colab_copies(app: "Sphinx", failed: Exception | None) -> None:
-    repository = app.config.html_theme_options.get("repository_url")
-    if failed is None and app.builder.name == "html" and repository:
+    if failed is None and app.builder.name == "html":
+        repository = app.config.html_theme_options["repository_url"]
         colab.write_copies(Project(Path(app.srcdir)), Path(app.outdir), repository)
 
 
@@ -96,7 +110,8 @@ def _show_run(app: "Sphinx", docname: str, source: list[str]) -> None:
         shown = with_sources(notebooks.with_outputs(committed, state.run.executed()), state.run.record)
     else:
         shown = notebooks.with_note(notebooks.normalised(committed), state.problem)
-    source[0] = notebooks.text(notebooks.folded(with_downloads(project, shown, state)))
+    page = with_recorded_first(notebooks.folded(with_downloads(project, shown, state)))
+    source[0] = notebooks.text(with_symbols_folded(with_lead(page)))
 
 
 def _outdated(app: "Sphinx", env: "BuildEnvironment", added: set, changed: set, removed: set) -> list[str]:
