@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pcn_lib.book.lead import FOLD_ALL, with_recorded_first
-from pcn_lib.book.notebooks import code_cells, tagged
+from pcn_lib.book.lead import with_recorded_first
+from pcn_lib.book.notebooks import FOLD_ALL, code_cells, tagged
 from pcn_lib.book.project import Project
 from pcn_lib.book.report import ChapterReport
 from pcn_lib.book.tables import CollectingTable
@@ -58,7 +58,7 @@ def thumbnails(state: ChapterReport) -> Iterator[Thumbnail]:
     if state.problem is not None:
         return
     notebook = with_recorded_first(state.run.executed())
-    title = html.escape(notebook.cells[0].source.splitlines()[0].removeprefix("# "))
+    title = html.escape(state.title)
     cells = (cell for cell in code_cells(notebook) if not tagged(cell, FOLD_ALL))
     outputs = (output for cell in cells for output in cell.outputs)
     shown = (FIGURE.search("".join(output.get("data", {}).get("text/html", ""))) for output in outputs)
