@@ -61,21 +61,21 @@ class Problem:
         y: targets, axes [batch, ...], as ``loss`` reads them: [batch, outputs], or [batch] for integer labels.
         loss: ell, from one sample's output and target to one number. Optax's losses of one number serve as they
             are, as ``optax.softmax_cross_entropy_with_integer_labels``; take the sum of those with one for each unit.
-        output_precision: lambda, the weight of the loss in the energy.
+        output_precision: lambda, the weight of the loss in the energy: one number, of which no program depends. For
+            many of them, ``jax.vmap(lambda value: use(replace(problem, output_precision=value)))(values)``.
 
     Raises:
-        ValueError: x or y a list, no samples, x and y of different batch, x of another network, or lambda not positive.
+        ValueError: x or y a list, no samples, x and y of different batch, x of another network, or lambda not one
+            positive number.
     """
 
     network: Network
     x: Array
     y: Array
     loss: Loss = field(default=squared_error, metadata={"static": True})
-    output_precision: float = field(default=1.0, metadata={"static": True})
+    output_precision: float | Float[Array, "*problems"] = 1.0
 
     def __post_init__(self):
-        if not self.output_precision > 0:
-            raise ValueError(f"output precision lambda = {self.output_precision} given; it must be positive: try 1")
         for name in ("x", "y"):
             if isinstance(getattr(self, name), list):
                 raise ValueError(f"{name} given as a list; an array is needed: pass jnp.asarray({name})")
@@ -85,6 +85,7 @@ class Problem:
         # Problems stacked by vmap have further axes in front.
         if isinstance(self.network, Network) and self.x.ndim <= 1 + len(self.network.input_shape):
             check_input(self.network, self.x)
+            _check_precision(self.output_precision)
         if self.x.shape[0] != self.y.shape[0]:
             raise ValueError(
                 f"{self.x.shape[0]} inputs and {self.y.shape[0]} targets given; each input needs one target: "
@@ -107,6 +108,17 @@ class Problem:
                 f"{output.shape}; the energy needs one number: pass lambda u, y: jnp.sum({name}(u, y))"
             )
         return value
+
+
+def _check_precision(value: float | Array) -> None:
+    """Refuse a lambda that is not one positive number; what is traced is known by its shape alone."""
+    if jnp.shape(value):
+        raise ValueError(
+            f"output precision lambda of shape {jnp.shape(value)} given; a problem has one: map over them with "
+            "jax.vmap(lambda value: use(replace(problem, output_precision=value)))(values)"
+        )
+    if not isinstance(value, jax.core.Tracer) and not value > 0:
+        raise ValueError(f"output precision lambda = {value} given; it must be positive: try 1")
 
 
 def one_unit_problem(*, weights: Sequence[int | float], x: int | float, y: int | float) -> Problem:

@@ -102,11 +102,16 @@ def similarity(a: PyTree, b: PyTree) -> Similarity:
 
 
 def compare(a: Network, b: Network) -> GradientComparison:
-    """Compare gradient a (predictive coding's, say) with reference b (backpropagation's).
+    """Compare gradient a (predictive coding's, say) with reference b (backpropagation's), both of one :class:`Network`.
 
     Raises:
-        ValueError: the gradients belong to networks of different structure or sizes.
+        ValueError: no gradients of networks, or of networks of different structure or sizes, or without parameters.
     """
+    if not (isinstance(a, Network) and isinstance(b, Network)):
+        raise ValueError(
+            f"{type(a).__name__} and {type(b).__name__} given; layers are compared one by one, and so a Network's "
+            "gradients are needed: compare other pytrees as a whole, with similarity(a, b)"
+        )
     given, needed = jax.tree.structure(a), jax.tree.structure(b)
     shapes = [[leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (a, b)]
     if given != needed or shapes[0] != shapes[1]:  # type: ignore[operator]
@@ -122,5 +127,10 @@ def compare(a: Network, b: Network) -> GradientComparison:
             parts.append(jax.vmap(similarity)(block_a.layers, block_b.layers))
         else:
             parts.append(jax.tree.map(lambda s: s[None], similarity(block_a, block_b)))
+    if not parts:
+        raise ValueError(
+            "gradients of a network without parameters given; there is nothing to compare: weights that a function "
+            "holds are constants to it, make them parameters with Wrapped(Applied(function, weights), scales)"
+        )
     layers = jax.tree.map(lambda *values: jnp.concatenate(values), *parts)
     return GradientComparison(similarity(a, b), layers)

@@ -137,3 +137,25 @@ def identity(h: Array) -> Array:
 
 
 Activation = Callable[[Array], Array]
+
+
+def check_activation(activation: Activation) -> None:
+    """Refuse what is no function of JAX's arrays, before it is traced inside a network.
+
+    Raises:
+        ValueError: an activation's name, a class that would make one, or a function of another library's arrays.
+    """
+    if isinstance(activation, type) or not callable(activation):
+        raise ValueError(
+            f"activation = {activation!r} given; a function of arrays is needed: pass jnp.tanh, jax.nn.relu or another"
+        )
+    try:
+        jax.eval_shape(activation, jax.ShapeDtypeStruct((2,), "float32"))
+    except TypeError as error:
+        raise ValueError(
+            f"activation = {activation!r} given, which does not take JAX's arrays; inference differentiates it: "
+            "write it with jax.numpy, as jnp.tanh for np.tanh"
+        ) from error
+    except ValueError:
+        # Of such sizes or such numbers it knows nothing; where these are known it will be called.
+        return

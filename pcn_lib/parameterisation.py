@@ -180,7 +180,7 @@ def complete_p(initial_scale: float = 0.02) -> Parameterisation:
     """CompleteP with alpha = 1 as the authors' transformer uses it; its depth L is the number of blocks.
 
     Every weight starts at the standard deviation ``initial_scale``, whatever the width: in CompleteP itself the
-    variance of hidden weights falls as 1/N.
+    variance of hidden weights falls as 1/N.  Rates of gradient descent are derived here: adam_rate / adam_epsilon.
 
     Source: Dey et al. 2025 (arXiv:2505.01618); arXiv:2602.07697, Figure 4c, and the authors' code.
 
@@ -190,9 +190,10 @@ def complete_p(initial_scale: float = 0.02) -> Parameterisation:
     if not initial_scale > 0:
         raise ValueError(f"initial scale {initial_scale} given; it must be positive: try 0.02")
     variance = Power(initial_scale**2)
-    ends = RoleScales(variance=variance, adam_epsilon=Power(width=-1.0))
-    hidden_epsilon = Power(width=-1.0, depth=-1.0)
-    hidden = RoleScales(Power(depth=-1.0), variance, adam_rate=Power(width=-1.0), adam_epsilon=hidden_epsilon)
+    # Epsilon scales as the gradient does; a hidden unit sums over its fan-in, which the row of vectors leaves out.
+    ends = RoleScales(variance=variance, gd_rate=Power(width=1.0), adam_epsilon=Power(width=-1.0))
+    gd_rate, epsilon = Power(fan_in=-1.0, width=1.0, depth=1.0), Power(width=-1.0, depth=-1.0)
+    hidden = RoleScales(Power(depth=-1.0), variance, gd_rate, Power(width=-1.0), epsilon)
     output = replace(ends, multiplier=Power(width=-1.0))
     return Parameterisation("CompleteP", ends, hidden, output, attention=Power(fan_in=-1.0))
 

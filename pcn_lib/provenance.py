@@ -37,7 +37,7 @@ class Provenance:
         matmul_precision: JAX's precision of matrix products, ``default`` where none was chosen.
         device: the kind of device the numbers were computed on.
         versions: of Python, of the libraries and of pcn_lib, by name.
-        commit: of the code, empty where it is not in a git repository.
+        commit: of the code, empty where it is neither in a git repository nor installed from one.
         dirty: the code differed from that commit.
         seconds: the computation's wall-clock time.
         date: when it ended, UTC.
@@ -58,7 +58,12 @@ class Provenance:
     @property
     def origin(self) -> str:
         """What tells one record from another: data, device, code and date."""
-        return " · ".join((f"data: {self.data_set}", f"device: {self.device}", self._code, self.date))
+        return f"data: {self.data_set} · device: {self.device} · {self.made}"
+
+    @property
+    def made(self) -> str:
+        """Code and date, for where data and device are said already."""
+        return f"{self._code} · {self.date}"
 
     @property
     def _code(self) -> str:
@@ -193,7 +198,7 @@ def versions() -> tuple[tuple[str, str], ...]:
 
 
 def _commit() -> tuple[str, bool]:
-    """Commit and whether the code differs from it; empty outside a repository that holds this code."""
+    """Commit and whether the code differs from it; outside a repository that holds this code, what pip noted."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(PACKAGE), *arguments]
@@ -204,4 +209,16 @@ def _commit() -> tuple[str, bool]:
         git("ls-files", "--error-unmatch", "__init__.py")
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "."))
     except (OSError, subprocess.SubprocessError):
-        return "", False
+        return _installed_commit(), False
+
+
+def _installed_commit() -> str:
+    """The commit from which pip installed this code (PEP 610); empty where it was not from one."""
+    try:
+        distribution = metadata.distribution("pcn-lib")
+    except metadata.PackageNotFoundError:
+        return ""
+    if Path(str(distribution.locate_file(PACKAGE.name))).resolve() != PACKAGE.resolve():
+        return ""  # another copy is installed than the one that runs
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    return str(origin.get("vcs_info", {}).get("commit_id", ""))

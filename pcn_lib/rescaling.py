@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 from pcn_lib.energy import Problem, squared_error
 from pcn_lib.inference import Equilibrium
 from pcn_lib.inference.sample import Answer, Point, Sample, solve_samples
-from pcn_lib.network import CNN, MLP, Activities, Network
+from pcn_lib.network import CNN, MLP, Activities, Network, zero_errors
 from pcn_lib.network.cnn import WINDOW
 from pcn_lib.parameterisation import Parameterisation, Role
 
@@ -75,11 +75,12 @@ def linear_jacobians(network: Network) -> Activities:
             "a network with a nonlinear activation given; this closed form needs activation=identity: "
             "use sample_jacobians for a linearisation, or equilibrate with SweepsThenNewton"
         )
-    dtype = jax.tree.leaves(network)[0].dtype
+    # Without parameters a network has no type of its own.
+    dtype = next((leaf.dtype for leaf in jax.tree.leaves(network)), jnp.result_type(float))
     return sample_jacobians(network, *_zero_sample(network, dtype))
 
 
-def rescaling(network: Network, output_precision: float = 1.0) -> Float[Array, "outputs outputs"]:
+def rescaling(network: Network, output_precision: float | Float[Array, ""] = 1.0) -> Float[Array, "outputs outputs"]:
     """S = I/lambda + sum_l P_l P_l^T of a linear network.
 
     Raises:
@@ -92,8 +93,7 @@ def rescaling(network: Network, output_precision: float = 1.0) -> Float[Array, "
 def sample_grams(problem: Problem) -> Float[Array, "batch outputs outputs"]:
     """M of every sample, with P_l evaluated on the feedforward pass; any activation."""
     network = problem.network
-    dtype = jax.tree.leaves(network)[0].dtype
-    _, zero = _zero_sample(network, dtype)
+    zero = jax.tree.map(lambda e: e[0], zero_errors(network, problem.x))
     return jax.vmap(lambda x: gram(sample_jacobians(network, x, zero)))(problem.x)
 
 

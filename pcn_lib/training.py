@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from operator import attrgetter
-from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -15,70 +13,13 @@ from pcn_lib.energy import Problem, loss
 from pcn_lib.gradients import GradientComparison, compare, loss_and_bp_gradient, pc_gradient
 from pcn_lib.inference import Equilibrium, Solver, check_solver
 from pcn_lib.network import Network, check_input
-from pcn_lib.numerics import check_key, check_rate
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class GradientDescent:
-    """Gradient descent at the parameterisation's rates: eta times the layer's ``gd_rate``.
-
-    Attributes:
-        rate: eta, the base rate.
-
-    Raises:
-        ValueError: a negative rate.
-    """
-
-    rate: float | Array
-
-    def __post_init__(self):
-        check_rate(self.rate)
-
-    def transformation(self, network: Network) -> optax.GradientTransformation:
-        """The Optax transformation for this network."""
-        return optax.chain(optax.sgd(self.rate), scale_by_layer(network.rates(attrgetter("gd_rate"))))
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Adam:
-    """Adam at the parameterisation's rates: eta times the layer's ``adam_rate``, eps times its ``adam_epsilon``.
-
-    Attributes:
-        rate: eta, the base rate.
-        decays: of the first and the second moment.
-        epsilon: eps, added to the root of the second moment.
-
-    Raises:
-        ValueError: a negative rate.
-    """
-
-    rate: float | Array
-    decays: tuple[float, float] = field(default=(0.9, 0.999), metadata={"static": True})
-    epsilon: float = field(default=1e-8, metadata={"static": True})
-
-    def __post_init__(self):
-        check_rate(self.rate)
-
-    def transformation(self, network: Network) -> optax.GradientTransformation:
-        """The Optax transformation for this network."""
-        # m / (sqrt(v) + c eps) is Adam's step for the gradient divided by c: an epsilon for every layer.
-        shrink = network.rates(lambda scales: 1 / scales.adam_epsilon)
-        adam = optax.adam(self.rate, *self.decays, eps=self.epsilon)
-        return optax.chain(scale_by_layer(shrink), adam, scale_by_layer(network.rates(attrgetter("adam_rate"))))
-
-
-@runtime_checkable
-class Optimiser(Protocol):
-    """Anything that makes an Optax transformation for a network; a pytree, as it is an argument of compiled loops."""
-
-    def transformation(self, network: Network) -> optax.GradientTransformation: ...
-
-
-def scale_by_layer(rates: PyTree[float | Array]) -> optax.GradientTransformation:
-    """Multiply every update by its parameter's learning-rate factor."""
-    return optax.stateless(lambda updates, _: jax.tree.map(lambda rate, update: rate * update, rates, updates))
+from pcn_lib.numerics import check_key
+from pcn_lib.optimisers import Adam as Adam
+from pcn_lib.optimisers import GradientDescent as GradientDescent
+from pcn_lib.optimisers import Optimiser as Optimiser
+from pcn_lib.optimisers import Scaled as Scaled
+from pcn_lib.optimisers import Transformation
+from pcn_lib.optimisers import scale_by_layer as scale_by_layer
 
 
 @jax.tree_util.register_dataclass
@@ -110,11 +51,19 @@ class History:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Training:
-    """Where two trainings from one initialisation ended, and what was measured on the way."""
+    """Where two trainings from one initialisation ended, and what was measured on the way.
+
+    Attributes:
+        pc: the network trained by predictive coding.
+        bp: the one trained by backpropagation.
+        history: of these steps.
+        memory: what the optimiser remembers of each, moments and the count of a schedule, with which training goes on.
+    """
 
     pc: Network
     bp: Network
     history: History
+    memory: tuple[PyTree, PyTree]
 
 
 #: Extra measurements: (problem at PC's weights, its equilibrium, problem at BP's weights) -> pytree.
@@ -144,33 +93,50 @@ class Schedule:
         check_solver(self.solver)
 
 
-def train(problem: Problem, optimiser: Optimiser, schedule: Schedule) -> Training:
+def train(
+    problem: Problem,
+    optimiser: Optimiser | Transformation,
+    schedule: Schedule,
+    after: Training | None = None,
+) -> Training:
     """Train two copies of the network on one batch, one by predictive coding and one by backpropagation.
 
     Both start from ``problem.network`` and see the same batch; at each step PC descends dF/dtheta at the
     equilibrium of its own weights, BP descends grad Loss of its own.  One scan: compile time does not grow
     with the number of steps or with depth, and nothing is kept but the :class:`History`.
 
+    Args:
+        problem: the network and the batch.
+        optimiser: applied to both: :class:`GradientDescent`, :class:`Adam`, or any transformation of Optax's, as
+            ``optax.adamw(learning_rates, weight_decay=0.1)``, at the layers' rates as :class:`Scaled` says.
+        schedule: steps and inference.
+        after: an earlier training with this optimiser, which goes on where it ended; None to start.
+
     Raises:
-        ValueError: x of another network.
+        ValueError: x of another network, an earlier training of another, or an optimiser that cannot be used.
     """
     check_input(problem.network, problem.x)
-    return _train(problem, optimiser, schedule, None)
+    return _train(*_begun(problem, optimiser, after), schedule, None)
 
 
 def train_batches(
-    problem: Problem, batches: Int[Array, "steps batch"], optimiser: Optimiser, schedule: Schedule
+    problem: Problem,
+    batches: Int[Array, "steps batch"],
+    optimiser: Optimiser | Transformation,
+    schedule: Schedule,
+    after: Training | None = None,
 ) -> Training:
     """:func:`train` with another batch at each step; predictive coding and backpropagation see the same ones.
 
     Args:
         problem: the network and *all* the samples, which stay in memory once.
         batches: which samples make the batch of each step, as :func:`shuffled_batches` gives them.
-        optimiser: applied to both trainings.
+        optimiser: as in :func:`train`.
         schedule: its ``steps`` are the rows of ``batches``.
+        after: an earlier training, the last epoch's say, which goes on where it ended; None to start.
 
     Raises:
-        ValueError: x of another network, another number of steps, or a sample that does not exist.
+        ValueError: as :func:`train`, or another number of steps, or a sample that does not exist.
     """
     check_input(problem.network, problem.x)
     if len(batches) != schedule.steps:
@@ -184,7 +150,17 @@ def train_batches(
             f"batches of samples {batches.min()} to {batches.max()} given; there are {len(problem.x)}, counted from 0: "
             "draw them with shuffled_batches(key, len(x), ...)"
         )
-    return _train(problem, optimiser, schedule, batches)
+    return _train(*_begun(problem, optimiser, after), schedule, batches)
+
+
+def _begun(problem: Problem, given: Optimiser | Transformation, after: Training | None) -> tuple:
+    """The problem, the optimiser at its rates, and (network, memory) of predictive coding and of backpropagation."""
+    optimiser = given if isinstance(given, Optimiser) else Scaled(given)
+    if after is not None:
+        networks = (problem.network.with_parameters(network) for network in (after.pc, after.bp))
+        return problem, optimiser, tuple(zip(networks, after.memory, strict=True))
+    start = problem.network, optimiser.transformation(problem.network).init(problem.network)
+    return problem, optimiser, (start, start)
 
 
 def shuffled_batches(key: Array, samples: int, batch: int, steps: int) -> Int[Array, "steps batch"]:
@@ -233,7 +209,7 @@ def measured(pc: Problem, bp: Problem, solver: Solver, probe: Probe | None = Non
 
 
 @partial(jax.jit, static_argnames="schedule")
-def _train(problem: Problem, optimiser: Optimiser, schedule: Schedule, batches: Array | None) -> Training:
+def _train(problem: Problem, optimiser: Optimiser, start: tuple, schedule: Schedule, batches: Array | None) -> Training:
     transformation = optimiser.transformation(problem.network)
 
     def update(network, gradient, memory):
@@ -247,6 +223,5 @@ def _train(problem: Problem, optimiser: Optimiser, schedule: Schedule, batches: 
         history, pc_grad, bp_grad = measured(*problems, schedule.solver, schedule.probe)
         return (update(pc, pc_grad, pc_memory), update(bp, bp_grad, bp_memory)), history
 
-    start = (problem.network, transformation.init(problem.network))
-    ((pc, _), (bp, _)), history = jax.lax.scan(step, (start, start), batches, length=schedule.steps)
-    return Training(pc, bp, history)
+    ((pc, pc_memory), (bp, bp_memory)), history = jax.lax.scan(step, start, batches, length=schedule.steps)
+    return Training(pc, bp, history, (pc_memory, bp_memory))

@@ -42,6 +42,7 @@ CHECKED = (
     "sharding",
     "gradients",
     "spectrum",
+    "optimisers",
     "training",
     "dmft",
     "study",

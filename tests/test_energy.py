@@ -9,12 +9,21 @@ import optax
 import pytest
 import scipy.special
 
-from pcn_lib.energy import Problem, cross_entropy, energy, loss, prediction_errors, squared_error
+from pcn_lib.energy import (
+    Problem,
+    cross_entropy,
+    energy,
+    loss,
+    one_unit_problem,
+    prediction_errors,
+    squared_error,
+)
 from pcn_lib.gap import first_order_gap
 from pcn_lib.gradients import bp_gradient, pc_gradient
 from pcn_lib.inference import Sweeps
 from pcn_lib.moreau import moreau_energy
 from pcn_lib.network import zero_errors
+from pcn_lib.rescaling import equilibrated_energy
 from tests.cases import Case
 from tests.oracles import by_layer, energy_by_loops, feedforward_by_loops, relative_gap, sample_loss
 from tests.test_network import random_like
@@ -71,6 +80,42 @@ def test_x_and_y_of_different_batch_are_refused():
 def test_an_output_precision_that_is_not_positive_is_refused(precision):
     with pytest.raises(ValueError, match="output precision lambda = .* given; it must be positive: try 1"):
         replace(Case().problem(), output_precision=precision)
+
+
+def test_the_output_precision_is_a_number_of_the_problem_and_not_of_the_program():
+    """Another lambda compiles nothing anew; ``vmap`` maps over many, each with the equilibrium of its own."""
+    traced = []
+
+    def counted(u, y):
+        traced.append(u)
+        return squared_error(u, y)
+
+    problem = replace(Case().problem(), loss=counted)
+
+    @jax.jit
+    def answer(problem):
+        equilibrium = Sweeps(max_steps=3)(problem)
+        return equilibrium.energy, pc_gradient(problem, equilibrium).readout.weight[...]
+
+    precisions = jnp.array([0.5, 1.7, 30.0])
+    one_by_one = [answer(replace(problem, output_precision=float(value))) for value in precisions[:1]]
+    once = len(traced)
+    one_by_one += [answer(replace(problem, output_precision=float(value))) for value in precisions[1:]]
+    assert len(traced) == once > 0
+    mapped = jax.vmap(lambda value: answer(replace(problem, output_precision=value)))(precisions)
+    for all_at_once, single in zip(mapped, zip(*one_by_one, strict=True), strict=True):
+        np.testing.assert_allclose(all_at_once, jnp.stack(single), rtol=1e-12)
+    exact = jax.vmap(lambda value: equilibrated_energy(replace(Case().problem(), output_precision=value)))(precisions)
+    expected = [equilibrated_energy(Case(output_precision=float(value)).problem()) for value in precisions]
+    np.testing.assert_allclose(exact, jnp.array(expected), rtol=1e-12)
+
+
+def test_the_energy_has_a_slope_in_the_output_precision():
+    """dF*/dlambda = (1/B) sum_i ell(u_i*, y_i), by the envelope theorem, against one unit solved by hand."""
+    # w = (1, 1), x = 0, y = 2: F* = lambda y^2 / (2 (1 + lambda)), whose slope at lambda = 2 is y^2 / 18 = 2 / 9.
+    problem = one_unit_problem(weights=(1, 1), x=0, y=2)
+    slope = jax.grad(lambda value: equilibrated_energy(replace(problem, output_precision=value)))(2.0)
+    np.testing.assert_allclose(slope, 2 / 9, rtol=1e-6)
 
 
 @pytest.mark.parametrize("verb", [energy, prediction_errors])

@@ -17,9 +17,9 @@ INSTALL = "--editable '.[book,test]'"
 
 EXTRAS = [
     line
-    for extra in ("study", "book", "test")
+    for extra in ("study", "notebook", "book", "test")
     for line in PROJECT["optional-dependencies"][extra]
-    if line != "pcn-lib[study]"
+    if not line.startswith("pcn-lib[")
 ]
 REQUIRED = {(needed := Requirement(line)).name: needed for line in [*PROJECT["dependencies"], *EXTRAS]}
 
@@ -55,7 +55,7 @@ BOOK_ONLY = ("papermill", "nbformat", "nbclient", "sphinx", "jupyter_book", "skl
 STUDY_ONLY = ("xarray", "h5netcdf", "h5py")
 LABELLED = tuple(f"pcn_lib.study.{name}" for name in ("comparison", "measuring", "records"))
 LABELLED += tuple(f"pcn_lib.book.{name}" for name in ("diff", "recording", "sources"))
-PAGES = ("sphinx_ext", "api", "benchmarks", "findings", "gallery", "published", "tables")
+PAGES = ("sphinx_ext", "api", "benchmarks", "explorer", "findings", "gallery", "published", "tables")
 SPHINX_LOADS = tuple(f"pcn_lib.book.{name}" for name in PAGES)
 WITHOUT_BOOK = f"""
 import importlib, pkgutil, sys

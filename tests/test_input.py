@@ -18,7 +18,12 @@ WRONG = {
     "CNN((8, 8, 1), 4.0, 2)": "width = 4.0 given; a whole number is needed: write one, such as width = 8",
     "Transformer(9, 4, '16')": "width = '16' given; a whole number is needed: write one, such as width = 8",
     "MLP(3, 8, 2, activation='tanh')": "activation = 'tanh' given; a function of arrays is needed: pass jnp.tanh",
+    "MLP(3, 8, 2, activation=np.tanh)": "does not take JAX's arrays; inference differentiates it: write it",
+    "Dense(jnp.ones((2, 3)), network.readout.scales, activation=math.tanh)": "function tanh> given, which does not",
+    "compare({'a': x}, {'a': x})": "gradients are needed: compare other pytrees as a whole, with similarity(a, b)",
     "MLP(3, 8, 2, activation=nnx.PReLU)": "a function of arrays is needed: pass jnp.tanh, jax.nn.relu or another",
+    "Problem(network, x, y, output_precision=0)": "output precision lambda = 0 given; it must be positive: try 1",
+    "Problem(network, x, y, output_precision=np.ones(2))": "lambda of shape (2,) given; a problem has one: map over",
     "mlp.init(key, mupc_skips)": "parameterisation = mupc_skips given; a Parameterisation is needed: call it",
     "mlp.init(0, mupc_skips())": "key = 0 given; a random key is needed: pass jax.random.key(0)",
     "shuffled_batches(0, 4, 2, 1)": "key = 0 given; a random key is needed: pass jax.random.key(0)",
@@ -31,22 +36,28 @@ WRONG = {
     "GradientDescent(-0.1)": "rate = -0.1 given; descent needs one that is not negative: choose rate > 0",
     "Adam(float('nan'))": "rate = nan given; descent needs one that is not negative: choose rate > 0",
     "gradient_descent(-1.0, 5)": "rate = -1.0 given; descent needs one that is not negative: choose rate > 0",
+    "train(Problem(network, x, y), 0.1, once)": "optimiser = 0.1 given; a transformation of gradients is needed: pass",
+    "train(Problem(network, x, y), optax.adamw, once)": "optimiser = adamw given; a transformation of gradients is",
+    "train(Problem(network, x, y), optax.lbfgs(), once)": "choose one without a line search or a value, such as optax",
     "toy_task(-1)": "seed = -1 given; draws need one of 32 bits: choose 0 <= seed < 2**32",
     "toy_task(10**20)": "seed = 100000000000000000000 given; draws need one of 32 bits",
     "choose('smoke', given=dict(seed=10**20), smoke=dict(seed=0))": "at most 2**32 - 1 is possible: choose a smaller",
 }
 SCRIPT = f"""
-import json, sys, jax, jax.numpy as jnp
+import json, math, sys, jax, jax.numpy as jnp, numpy as np, optax
 from flax import nnx
 from pcn_lib.data import toy_task
 from pcn_lib.energy import Problem
+from pcn_lib.gradients import compare
 from pcn_lib.inference import NewtonCG, equilibrate, gradient_descent
+from pcn_lib.layers import Dense
 from pcn_lib.network import CNN, MLP, Transformer, feedforward
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.study import choose
-from pcn_lib.training import Adam, GradientDescent, Schedule, shuffled_batches
+from pcn_lib.training import Adam, GradientDescent, Schedule, shuffled_batches, train
 key = jax.random.key(0)
 {MADE}
+once = Schedule(1, NewtonCG())
 for typed in json.loads(sys.argv[1]):
     try:
         eval(typed)

@@ -57,3 +57,26 @@ def test_an_interrupted_write_leaves_what_was_there(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old" and list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "origin, commit",
+    [
+        ({"vcs_info": {"vcs": "git", "commit_id": "c0ffee", "requested_revision": "main"}}, "c0ffee"),
+        ({"dir_info": {"editable": True}}, ""),
+        (None, ""),
+    ],
+)
+def test_code_that_pip_installed_from_a_repository_knows_its_commit(tmp_path, monkeypatch, origin, commit):
+    made, package = tmp_path / "pcn_lib-9.dist-info", tmp_path / "pcn_lib"
+    made.mkdir()
+    package.mkdir()
+    (made / "METADATA").write_text("Name: pcn-lib\nVersion: 9\n")
+    if origin is not None:
+        (made / "direct_url.json").write_text(json.dumps({"url": "https://x.org/y"} | origin))
+    monkeypatch.syspath_prepend(tmp_path)
+    # Where another copy runs than the one that is installed, nothing is known of it.
+    for running, known in ((tmp_path / "elsewhere" / "pcn_lib", ""), (package, commit)):
+        monkeypatch.setattr("pcn_lib.provenance.PACKAGE", running)
+        how = provenance(Settings(), seconds=1.0)
+        assert (how.commit, how.dirty) == (known, False)

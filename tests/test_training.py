@@ -12,7 +12,7 @@ import pytest
 from pcn_lib.energy import loss
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Sweeps, SweepsThenNewton, equilibrate
-from pcn_lib.parameterisation import Exponents, abcd, mupc_skips
+from pcn_lib.parameterisation import Exponents, abcd, mupc_skips, sp
 from pcn_lib.rescaling import LinearExact
 from pcn_lib.training import Adam, GradientDescent, Schedule, shuffled_batches, train, train_batches
 from tests.cases import Case
@@ -86,6 +86,19 @@ def test_three_steps_are_one_step_taken_three_times():
         pc = replace(pc, network=train(pc, GradientDescent(0.1), Schedule(1, EXACT)).pc)
         bp = replace(bp, network=train(bp, GradientDescent(0.1), Schedule(1, EXACT)).bp)
     assert relative_gap(together.pc, pc.network) < 1e-13 and relative_gap(together.bp, bp.network) < 1e-13
+
+
+def test_a_training_goes_on_with_moments_and_schedule_where_it_ended():
+    problem, optimiser = CASE.problem(), optax.adamw(optax.linear_schedule(0.1, 0.02, 3), weight_decay=0.1)
+    with jax.numpy_dtype_promotion("standard"):
+        together, one = train(problem, optimiser, Schedule(3, EXACT)), Schedule(1, EXACT)
+        after = None
+        for step in range(3):
+            after = train(problem, optimiser, one, after)
+            np.testing.assert_allclose(after.history.energy[0], together.history.energy[step], rtol=1e-8)
+        assert relative_gap(together.pc, after.pc) < 1e-8 and relative_gap(together.bp, after.bp) < 1e-8
+        with pytest.raises(ValueError, match="a network of other layers, sizes or parameterisation given"):
+            train(replace(problem, network=CASE.mlp().init(jax.random.key(0), sp())), optimiser, one, after)
 
 
 def test_each_training_keeps_its_own_moments():

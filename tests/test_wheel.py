@@ -74,4 +74,4 @@ def test_a_book_without_its_extra_names_it(installed: Path, tmp_path: Path):
     for name, text in (("_config.yml", ""), ("_toc.yml", "format: jb-book\nroot: index\n"), ("index.md", "# Book")):
         (tmp_path / name).write_text(text)
     process = used(installed, tmp_path, "-c", USE)
-    assert process.returncode == 1 and "pip install 'pcn-lib[book]'" in process.stderr
+    assert process.returncode == 1 and "pip install --editable '.[book]'" in process.stderr

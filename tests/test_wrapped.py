@@ -1,19 +1,22 @@
 """Modules of one's own as layers: the same network as the library's own layers make, and what is refused."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from flax import linen, nnx
 
 from pcn_lib.energy import Problem
-from pcn_lib.gradients import bp_gradient, pc_gradient
-from pcn_lib.inference import equilibrate
-from pcn_lib.layers import Unchanged, Wrapped, draw_dense, draw_wrapped
+from pcn_lib.gradients import bp_gradient, compare, pc_gradient
+from pcn_lib.inference import Sweeps, equilibrate
+from pcn_lib.layers import Applied, Dense, Unchanged, Wrapped, draw_dense, draw_wrapped
 from pcn_lib.layers.flax_parameters import parameters
 from pcn_lib.network import MLP, Network, Stack, feedforward
 from pcn_lib.numerics import identity
 from pcn_lib.parameterisation import Role, Scales, mupc, mupc_skips, ntp, sp
+from pcn_lib.rescaling import rescaling
 from pcn_lib.training import Adam, GradientDescent
 
 SCALES = Scales(multiplier=0.5, variance=1.0, gd_rate=3.0, adam_rate=7.0)
@@ -249,3 +252,64 @@ def test_norms_inside_a_module_have_the_rates_of_vectors():
     assert rates["out/bias"] == rates["query/bias"] == pytest.approx(0.5 * 8)
     assert rates["query/kernel"] == 1 / 16
     assert (layer.module.query_ln.scale[...] == 1).all() and not layer.module.query.bias[...].any()
+
+
+class Linen(linen.Module):
+    """A matrix of its own, in Flax's older way."""
+
+    @linen.compact
+    def __call__(self, h):
+        return linen.Dense(5, use_bias=False, param_dtype="float64")(h)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Equinox:
+    """A callable pytree of arrays, as Equinox's modules are."""
+
+    weight: jax.Array
+
+    def __call__(self, h):
+        return self.weight @ h
+
+
+def test_weights_of_other_libraries_are_parameters_that_learn_as_the_librarys_own():
+    W = jax.random.normal(jax.random.key(0), (5, 7))
+    x, y, readout = jnp.ones((2, 7)), jnp.zeros((2, 3)), Dense(jnp.ones((3, 5)), SCALES, activation=jnp.tanh)
+
+    def gradients(layer):
+        problem = Problem(Network((layer,), readout, (7,)), x, y)
+        pc, bp = pc_gradient(problem, Sweeps(max_steps=3)(problem)), bp_gradient(problem)
+        return jax.tree.leaves(pc)[0], jax.tree.leaves(bp)[0], compare(pc, bp).layers.cosine
+
+    ours = gradients(Dense(W, SCALES))
+    # Linen keeps its matrices the other way round.
+    variables = {"params": {"Dense_0": {"kernel": W.T}}}
+    pc, bp, cosine = gradients(Wrapped(Applied(Linen().apply, variables), SCALES))
+    for given, expected in zip((pc.T, bp.T, cosine), ours, strict=True):
+        np.testing.assert_allclose(given, expected, rtol=1e-12)
+    for applied in (Applied(lambda model, h: model(h), Equinox(W)), Applied(lambda W, h: W @ h, W)):
+        for given, expected in zip(gradients(Wrapped(applied, SCALES)), ours, strict=True):
+            np.testing.assert_allclose(given, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("module", [Linen(), Equinox(jnp.ones((5, 7)))], ids=lambda module: type(module).__name__)
+def test_a_module_whose_parameters_would_not_learn_is_refused(module):
+    with pytest.raises(ValueError, match=f"{type(module).__name__} given, whose parameters Flax NNX does not see"):
+        Wrapped(module, SCALES)
+
+
+def test_a_network_of_functions_alone_has_no_gradients_to_compare_but_an_equilibrium():
+    W = jnp.ones((3, 5))
+    functions = Wrapped(lambda h: W.T @ h, SCALES, is_linear=True), Wrapped(lambda h: W @ h, SCALES, is_linear=True)
+    problem = Problem(Network(functions[:1], functions[1], (3,)), jnp.ones((2, 3)), jnp.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"network without parameters given.*Wrapped\(Applied\(function, weights\)"):
+        compare(bp_gradient(problem), bp_gradient(problem))
+    # S = I + a^2 W W^T, and W W^T = 5 in every entry.
+    np.testing.assert_allclose(rescaling(problem.network), np.eye(3) + SCALES.multiplier**2 * 5)
+
+
+def test_a_function_of_numpys_arrays_is_refused_where_it_is_traced():
+    layer = Wrapped(np.tanh, SCALES)
+    with pytest.raises(ValueError, match="tanh given, which turns arrays into NumPy's"):
+        jax.eval_shape(layer, jnp.ones(3))

@@ -59,6 +59,7 @@ def gradients(problem: Problem) -> Training:
     assert_type(comparison, GradientComparison)
     assert_type(comparison.total.cosine, Array)
     train(problem, Adam(1e-3), Schedule(3, Sweeps()))
+    train(problem, optax.adamw(1e-3, weight_decay=0.1), Schedule(3, Sweeps()))
     return assert_type(train(problem, GradientDescent(0.1), Schedule(3, SweepsThenNewton())), Training)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
-from pcn_lib.book.project import Chapter
+from pcn_lib.book.project import Chapter, book_module
 
 #: The most lines of a cell and of a function.
 MAX_CELL_LINES, MAX_FUNCTION_LINES = 25, 20
@@ -113,6 +113,7 @@ def _parameters(notebook: Notebook) -> Iterator[str]:
         statements = ast.parse(source).body
     except SyntaxError:
         return  # said by _code
+    known = {one.name for one in book_module("papermill.translators").PythonTranslator.inspect(cells[0])}
     for place, statement in enumerate(statements):
         named = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value
         line = source.splitlines()[statement.end_lineno - 1]
@@ -120,5 +121,7 @@ def _parameters(notebook: Notebook) -> Iterator[str]:
             yield f"parameters: '{line}' is not a typed assignment: write `name: type = value  # meaning`"
         elif "#" not in line:
             yield f"parameters: '{line}' has no comment: say what it means"
+        elif statement.target.id not in known:
+            yield f"parameters: '{line}' is not read by Papermill: write \"Optional[Sequence[int]]\", and one = a line"
         elif place == 0 and statement.target.id != "profile":
             yield "parameters: the first must be `profile`"

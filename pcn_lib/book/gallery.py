@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pcn_lib.book.notebooks import code_cells
+from pcn_lib.book.lead import FOLD_ALL, with_recorded_first
+from pcn_lib.book.notebooks import code_cells, tagged
 from pcn_lib.book.project import Project
 from pcn_lib.book.report import ChapterReport
 from pcn_lib.book.tables import CollectingTable
@@ -53,12 +54,13 @@ class Gallery(CollectingTable):
 
 
 def thumbnails(state: ChapterReport) -> Iterator[Thumbnail]:
-    """The figures that a chapter's page shows; none where it shows no results."""
+    """The figures that a chapter's page shows unfolded; none where it shows no results."""
     if state.problem is not None:
         return
-    notebook = state.run.executed()
+    notebook = with_recorded_first(state.run.executed())
     title = html.escape(notebook.cells[0].source.splitlines()[0].removeprefix("# "))
-    outputs = (output for cell in code_cells(notebook) for output in cell.outputs)
+    cells = (cell for cell in code_cells(notebook) if not tagged(cell, FOLD_ALL))
+    outputs = (output for cell in cells for output in cell.outputs)
     shown = (FIGURE.search("".join(output.get("data", {}).get("text/html", ""))) for output in outputs)
     for number, figure in enumerate(filter(None, shown), start=1):
         sentence = figure["caption"].partition(". Data: ")[0]

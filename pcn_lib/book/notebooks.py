@@ -21,8 +21,10 @@ METADATA = {
 INJECTED = "injected-parameters"
 #: What a cell of a chapter does; the machinery and the page find it by this tag.
 IMPORTS, SIZES, MEASURE, FIGURE, CLAIMS = "imports", "sizes", "measure", "figure", "claims"
-#: Cells that a page folds, and the theme's tag for it: what a reader need not see at first is folded, not hidden.
-FOLDED, FOLD = (IMPORTS, SIZES, FIGURE), "hide-input"
+#: Cells that a page folds, under which words, and the theme's tag for it: what a reader need not see at first is
+#: folded, not hidden.
+FOLDED = {"parameters": "The parameters", IMPORTS: "The imports", SIZES: "The sizes", FIGURE: "How it is drawn"}
+FOLD = "hide-input"
 
 
 def read(path: Path) -> Notebook:
@@ -121,11 +123,12 @@ def with_outputs(notebook: Notebook, executed: Notebook) -> Notebook:
 
 
 def folded(notebook: Notebook) -> Notebook:
-    """The notebook with imports, sizes and figures to be unfolded by who wants to see them."""
+    """The notebook with parameters, imports, sizes and figures to be unfolded by who wants to see them."""
     result = copy.deepcopy(notebook)
     for cell in result.cells:
-        if any(tagged(cell, tag) for tag in FOLDED):
+        for words in (words for tag, words in FOLDED.items() if tagged(cell, tag)):
             cell.metadata["tags"] = [*cell.metadata["tags"], FOLD]
+            cell.metadata["mystnb"] = {"code_prompt_show": words, "code_prompt_hide": words}
     return result
 
 

@@ -1,7 +1,7 @@
 """A chapter's parameters: read from its one parameters cell, checked before anything runs.
 
-Papermill injects whatever it is given and only logs a name the notebook does not have; its own inspection
-also overlooks annotations such as `int | None`. So the cell is parsed as the Python it is.
+Papermill injects whatever it is given and only logs a name the notebook does not have, and it does not know of types.
+So the cell is parsed as the Python it is.
 """
 
 import ast
@@ -11,13 +11,18 @@ from dataclasses import dataclass
 
 from pcn_lib.book.notebooks import Notebook, parameters_cell
 from pcn_lib.book.project import BookError, UsageError
+from pcn_lib.study.sizes import readings
 
 Value = int | float | str | bool | None | tuple
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One assignment of the parameters cell: `width: int | None = None  # hidden width N`."""
+    """One assignment of the parameters cell: `width: "Optional[int]" = None  # hidden width N`.
+
+    Papermill passes over a type with `|` or dots and warns of its parameter, so types are written with `Optional` and
+    `Sequence`, quoted, since nothing is imported yet.
+    """
 
     name: str
     annotation: ast.expr
@@ -33,10 +38,15 @@ def declared(notebook: Notebook, chapter: str = "the chapter") -> dict[str, Para
     cell = parameters_cell(notebook)
     statements = ast.parse(cell.source).body if cell else []
     return {
-        statement.target.id: Parameter(statement.target.id, statement.annotation, _default(statement, chapter))
+        statement.target.id: Parameter(statement.target.id, _type(statement.annotation), _default(statement, chapter))
         for statement in statements
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value
     }
+
+
+def _type(annotation: ast.expr) -> ast.expr:
+    quoted = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
+    return ast.parse(annotation.value, mode="eval").body if quoted else annotation
 
 
 def _default(statement: ast.AnnAssign, chapter: str) -> Value:
@@ -70,14 +80,10 @@ def parse(settings: Iterable[str], parameters: dict[str, Parameter], chapter: st
 
 
 def _value(text: str, parameter: Parameter, chapter: str) -> Value:
-    try:
-        candidates = (ast.literal_eval(text), text)
-    except (ValueError, SyntaxError):
-        # Words need no quotes: relu=wide,narrow is a tuple of two where one is wanted.
-        candidates = (text, *((tuple(filter(None, map(str.strip, text.split(",")))),) if "," in text else ()))
-    for candidate in candidates:
-        if _fits(candidate, parameter.annotation):
-            return candidate
+    for candidate in readings(text):
+        value = tuple(candidate) if isinstance(candidate, list) else candidate
+        if _fits(value, parameter.annotation):
+            return value
     raise UsageError(
         f"Parameter '{parameter.name}' of chapter {chapter} is of type {parameter.type_name}, "
         f"which '{text}' is not: its default is {parameter.default!r}."
@@ -87,12 +93,10 @@ def _value(text: str, parameter: Parameter, chapter: str) -> Value:
 def _fits(value: Value, annotation: ast.expr) -> bool:
     """Whether a value is of an annotated type, for the types a parameters cell may use."""
     match annotation:
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _fits(value, left) or _fits(value, right)
-        case ast.Constant(value=None):
-            return value is None
-        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[element, ast.Constant(value=rest)])):
-            return rest is ... and isinstance(value, tuple) and all(_fits(item, element) for item in value)
+        case ast.Subscript(value=ast.Name(id="Optional"), slice=wanted):
+            return value is None or _fits(value, wanted)
+        case ast.Subscript(value=ast.Name(id="Sequence"), slice=element):
+            return isinstance(value, tuple) and all(_fits(item, element) for item in value)
         case ast.Name(id="float"):
             return isinstance(value, int | float) and not isinstance(value, bool)
         case ast.Name(id="int"):

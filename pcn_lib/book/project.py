@@ -29,7 +29,7 @@ def book_module(name: str) -> ModuleType:
     except ModuleNotFoundError as missing:
         raise BookError(
             f"The Python package '{missing.name}' is not installed, which running and building the book needs: "
-            "install the book extra with `make book` or `pip install 'pcn-lib[book]'`."
+            "install the book extra with `make book` or, in the book's folder, `pip install --editable '.[book]'`."
         ) from missing
     origin, here = getattr(module, "__file__", None), Path.cwd()
     if origin in (str(here / f"{name}.py"), str(here / name / "__init__.py")):

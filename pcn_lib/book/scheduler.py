@@ -95,7 +95,7 @@ def _distributed() -> ModuleType:
     except ModuleNotFoundError as missing:
         raise UsageError(
             f"The Python package '{missing.name}' is not installed, which --scheduler needs: install the cluster extra "
-            "with `pip install 'pcn-lib[cluster]'`, here and on every worker."
+            "with `pip install --editable '.[cluster]'` in the book's folder, here and on every worker."
         ) from missing
     return distributed
 

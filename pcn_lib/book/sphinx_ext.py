@@ -13,8 +13,10 @@ from docutils import nodes
 
 from pcn_lib.book import certificates, colab, costs, notebooks, report, tables
 from pcn_lib.book.benchmarks import Benchmarks
+from pcn_lib.book.explorer import Explorer, SideBySide
 from pcn_lib.book.findings import Finding, Measured, Shown, Totals
 from pcn_lib.book.gallery import Gallery, write_thumbnails
+from pcn_lib.book.lead import with_lead, with_recorded_first, with_symbols_folded
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.published import Published
@@ -35,6 +37,8 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("pcn-benchmarks", Benchmarks)
     app.add_directive("pcn-published", Published)
     app.add_directive("pcn-gallery", Gallery)
+    app.add_directive("pcn-explorer", Explorer)
+    app.add_directive("pcn-side-by-side", SideBySide)
     app.add_directive("pcn-finding", Finding)
     app.add_directive("pcn-picture", Shown)
     app.add_directive("pcn-totals", Totals)
@@ -96,7 +100,8 @@ def _show_run(app: "Sphinx", docname: str, source: list[str]) -> None:
         shown = with_sources(notebooks.with_outputs(committed, state.run.executed()), state.run.record)
     else:
         shown = notebooks.with_note(notebooks.normalised(committed), state.problem)
-    source[0] = notebooks.text(notebooks.folded(with_downloads(project, shown, state)))
+    page = with_recorded_first(notebooks.folded(with_downloads(project, shown, state)))
+    source[0] = notebooks.text(with_symbols_folded(with_lead(page)))
 
 
 def _outdated(app: "Sphinx", env: "BuildEnvironment", added: set, changed: set, removed: set) -> list[str]:

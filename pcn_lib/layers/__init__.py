@@ -22,9 +22,10 @@ from pcn_lib.layers.dense import Dense, draw_dense
 from pcn_lib.layers.embedding import Embedding, draw_embedding
 from pcn_lib.layers.layer import Layer
 from pcn_lib.layers.vectors import Bias, LayerNorm, Normalised, RMSNorm, Unchanged, draw_bias, draw_norm
-from pcn_lib.layers.wrapped import Wrapped, draw_wrapped
+from pcn_lib.layers.wrapped import Applied, Wrapped, draw_wrapped
 
 __all__ = [
+    "Applied",
     "Attention",
     "AveragePool",
     "Bias",

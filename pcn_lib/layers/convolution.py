@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from pcn_lib.layers.dense import Dense
 from pcn_lib.layers.layer import Layer
 from pcn_lib.layers.vectors import Unchanged, draw_bias
-from pcn_lib.numerics import Activation, identity
+from pcn_lib.numerics import Activation, check_activation, identity
 from pcn_lib.parameterisation import Parameterisation, Role, Scales
 
 
@@ -41,6 +41,7 @@ class Convolution(Layer):
         if weight.shape[0] % 2 == 0:
             size = weight.shape[0]
             raise ValueError(f"a kernel of {size} x {size} given; a middle is needed: choose an odd size, such as 3")
+        check_activation(activation)
         self.weight = nnx.Param(weight)
         self.scales = scales
         self.activation = activation

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from pcn_lib.layers.layer import Layer
 from pcn_lib.layers.vectors import Unchanged, draw_bias
-from pcn_lib.numerics import Activation, identity
+from pcn_lib.numerics import Activation, check_activation, identity
 from pcn_lib.parameterisation import Parameterisation, Role, Scales
 
 
@@ -30,6 +30,7 @@ class Dense(Layer):
         skip: bool = False,
         bias: Layer | None = None,
     ):
+        check_activation(activation)
         self.weight = nnx.Param(weight)
         self.scales = scales
         self.activation = activation

@@ -10,7 +10,7 @@ from jaxtyping import Array, PyTree
 
 from pcn_lib.layers.flax_parameters import Parameter, parameters
 from pcn_lib.layers.layer import Layer
-from pcn_lib.numerics import Activation, identity
+from pcn_lib.numerics import Activation, check_activation, identity
 from pcn_lib.parameterisation import Parameterisation, Role, Scales
 
 #: Modules whose value depends on chance or on other samples, and what to do without them.
@@ -20,6 +20,27 @@ REFUSED = {
 }
 
 
+class Applied(nnx.Module):
+    """h -> function(parameters, h): weights of any library as parameters, which learn and are compared like others.
+
+    Attributes:
+        function: of parameters and one sample, such as ``module.apply`` of Flax linen, or ``lambda model, h: model(h)``
+            of an Equinox module, whose arrays are its parameters.
+        parameters: a pytree of arrays.
+
+    >>> layer = Wrapped(Applied(lambda W, h: W @ h, jnp.eye(2)), Scales(2.0, variance=1.0, gd_rate=1.0, adam_rate=1.0))
+    >>> print(layer(jnp.ones(2)))
+    [2. 2.]
+    """
+
+    def __init__(self, function: Callable[[PyTree, Array], Array], parameters: PyTree):
+        self.function = function
+        self.parameters = nnx.data(parameters)
+
+    def __call__(self, h: Array) -> Array:
+        return self.function(self.parameters, h)
+
+
 class Wrapped(Layer):
     """f_l(h) = tau h + a module(phi(h)), with tau = 1 where ``skip`` is set, for a module of one's own.
 
@@ -27,7 +48,7 @@ class Wrapped(Layer):
     parameters: no random numbers, no running averages.
 
     Attributes:
-        module: an ``nnx.Module`` that can be called, or a function without parameters.
+        module: an ``nnx.Module`` that can be called, :class:`Applied` say, or a function without parameters.
         scales: a is ``scales.multiplier``.
         each: the scales of every parameter, in the order of the module's leaves; by default ``scales`` for all of them,
             biases included, which :func:`draw_wrapped` gives scales of their own.
@@ -40,7 +61,8 @@ class Wrapped(Layer):
     [0. 0. 0.]
 
     Raises:
-        ValueError: a module that keeps state other than parameters, as dropout and batch normalisation do.
+        ValueError: a module that keeps state other than parameters, as dropout and batch normalisation do, or of
+            another library than Flax NNX.
     """
 
     def __init__(
@@ -54,6 +76,7 @@ class Wrapped(Layer):
         each: tuple[Scales, ...] | None = None,
     ):
         _check(module)
+        check_activation(activation)
         self.module = module
         self.scales = scales
         self.activation = activation
@@ -62,7 +85,14 @@ class Wrapped(Layer):
         self.each = each
 
     def __call__(self, h: Array) -> Array:
-        return self.around(h, self.scales.multiplier * self.module(self.activation(h)))
+        try:
+            branch = self.module(self.activation(h))
+        except jax.errors.TracerArrayConversionError as error:
+            raise ValueError(
+                f"{_name(self.module)} given, which turns arrays into NumPy's; inference differentiates it: "
+                "write it with jax.numpy"
+            ) from error
+        return self.around(h, self.scales.multiplier * branch)
 
     @property
     def linear(self) -> bool:
@@ -111,12 +141,12 @@ def draw_wrapped(
     Raises:
         ValueError: a module without a kernel, or with one whose axes are not known.
     """
-    found = parameters(module, fan_in) if isinstance(module, nnx.Module) else []
+    found = parameters(module, fan_in) if isinstance(module, nnx.Module) and not isinstance(module, Applied) else []
     fans = [parameter.fan_in for parameter in found if parameter.is_kernel and parameter.fan_in]
     if not fans:
         raise ValueError(
             f"{type(module).__name__} given, which has no kernel to draw; a parameterisation needs one: "
-            "wrap a function without weights as Wrapped(function, scales)"
+            "wrap a function without weights, or with weights that it has, as Wrapped(function, scales)"
         )
     width, depth = size
 
@@ -145,9 +175,20 @@ def draw_wrapped(
     return Wrapped(jax.tree.unflatten(structure, fresh), scales, activation=activation, each=each, **kind)
 
 
+def _name(module: Callable[[Array], Array]) -> str:
+    return getattr(module, "__name__", type(module).__name__)
+
+
 def _check(module: Callable[[Array], Array]) -> None:
-    """Refuse a module whose value depends on more than its input and its parameters."""
-    parts = [part for _, part in nnx.iter_modules(module)] if isinstance(module, nnx.Module) else []
+    """Refuse a module whose value depends on more than its input and its parameters, or that hides the latter."""
+    foreign = hasattr(module, "apply") or any(leaf is not module for leaf in jax.tree.leaves(module))
+    if foreign and not isinstance(module, nnx.Module):
+        raise ValueError(
+            f"{type(module).__name__} given, whose parameters Flax NNX does not see, and which would not learn: "
+            "pass Applied(module.apply, variables) for a Flax linen module, "
+            "Applied(lambda model, h: model(h), model) for an Equinox one"
+        )
+    parts = [part for _, part in nnx.iter_graph(module)] if isinstance(module, nnx.Module) else []
     for kind, instead in REFUSED.items():
         if any(isinstance(part, kind) for part in parts):
             raise ValueError(

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from pcn_lib.numerics import check_dtype, check_key
+from pcn_lib.numerics import check_activation, check_dtype, check_key
 from pcn_lib.parameterisation import Parameterisation
 
 
@@ -22,18 +22,14 @@ def check_sizes(builder: object, *names: str) -> None:
     """Refuse sizes that are not whole numbers of at least 1, and an activation that is not a function.
 
     Raises:
-        ValueError: a fraction, a text or a number below 1; an activation's name, or a class that would make one.
+        ValueError: a fraction, a text or a number below 1; or as ``check_activation`` of the activation says.
     """
     for name in names:
         value = getattr(builder, name)
         check_whole(name, value)
         if not value >= 1:
             raise ValueError(f"{name} = {value} given; a network needs at least 1: choose {name} >= 1")
-    activation = builder.activation  # type: ignore[attr-defined]
-    if isinstance(activation, type) or not callable(activation):
-        raise ValueError(
-            f"activation = {activation!r} given; a function of arrays is needed: pass jnp.tanh, jax.nn.relu or another"
-        )
+    check_activation(builder.activation)  # type: ignore[attr-defined]
 
 
 def check_draw(key: Array, parameterisation: Parameterisation, dtype) -> jnp.dtype:

@@ -61,5 +61,5 @@ def __getattr__(name: str) -> Any:
             raise
         raise ImportError(
             f"The Python package '{missing.name}' is not installed, which labelled records need: "
-            "install the study extra with `pip install 'pcn-lib[study]'`."
+            "install what the study extra names with `pip install xarray h5netcdf h5py`."
         ) from missing

@@ -140,9 +140,9 @@ class Picture:
         return "".join(f'<span data-made="{date}" style="display:block">{words}</span>' for date, words in lines)
 
     def _made(self) -> list[tuple[str, str]]:
-        """When and how each record that is drawn came about."""
+        """When and how each record that is drawn came about; of a single one the caption says most."""
         made = [provenance_of(record) for record in self.records if record is not None]
-        return [(one.date, one.origin) for one in made]
+        return [(one.date, one.origin if len(made) > 1 else one.made) for one in made]
 
     def __str__(self) -> str:
         return f"Figure: {self.caption}"

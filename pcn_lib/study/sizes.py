@@ -1,5 +1,6 @@
 """A run's sizes: a table in the chapter with a column for each profile, of which one is chosen."""
 
+import ast
 import difflib
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -64,7 +65,8 @@ def choose(
 
     Args:
         profile: a column of the table: ``smoke``, ``quick``, ``full`` or ``paper``.
-        given: values by name, as the parameters cell has them; None keeps the profile's.
+        given: values by name, as the parameters cell has them; None keeps the profile's, of an entry of a size that is
+            a dictionary too.  Lists are tuples, and a text is read where the table has none, as Papermill gives both.
         least: the smallest number allowed by name; 1 for whole numbers that are not named here.
         table: the columns; the first one has every size.
 
@@ -81,7 +83,8 @@ def choose(
     first, values = columns[0], {}
     for column in columns[: places.index(profile) + 1]:
         values |= _checked(column, first)
-    values |= _checked({name: value for name, value in given.items() if value is not None or name not in first}, first)
+    asked = {name: _normal(value, values.get(name)) for name, value in given.items()}
+    values |= _checked({name: value for name, value in asked.items() if value is not None or name not in first}, first)
     if unknown := [name for name in least if name not in first]:
         raise SettingsError(f"least size of {unknown[0]!r} given; {known(unknown[0], first)}")
     for name, value in values.items():
@@ -94,6 +97,27 @@ def known(wanted: str, names: Iterable[str]) -> str:
     names = tuple(names)
     near = difflib.get_close_matches(wanted, names, n=2, cutoff=0.4) or names
     return f"known are {', '.join(names)}: did you mean {' or '.join(map(repr, near))}?"
+
+
+def readings(text: str) -> tuple[Any, ...]:
+    """What a text may stand for, the likeliest first: the value that it writes, itself, words with commas between."""
+    try:
+        return ast.literal_eval(text), text
+    except (ValueError, SyntaxError):
+        return text, *((tuple(filter(None, map(str.strip, text.split(",")))),) if "," in text else ())
+
+
+def _normal(value: Any, model: Any) -> Any:
+    """A given value as a table would have it; what is of another type stays, to be refused."""
+    if isinstance(model, dict) and isinstance(value, Mapping):
+        return model | {name: _normal(one, model.get(name)) for name, one in value.items() if one is not None}
+    if isinstance(value, str) and not isinstance(model, str):
+        return next((_tuples(one) for one in readings(value) if _alike(_tuples(one), model)), value)
+    return _tuples(value)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def _checked(values: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,6 +137,10 @@ def _alike(value: Any, model: Any) -> bool:
     """Whether a value is of the type of another; a tuple, of the types of its entries; whole numbers are numbers."""
     if isinstance(model, tuple):
         return isinstance(value, tuple) and all(any(_alike(item, one) for one in model) for item in value)
+    if isinstance(model, dict):
+        return isinstance(value, dict) and all(
+            name in model and _alike(one, model[name]) for name, one in value.items()
+        )
     if isinstance(model, bool) or isinstance(value, bool):
         return isinstance(model, bool) and isinstance(value, bool)
     return isinstance(value, int | float) if isinstance(model, float) else isinstance(value, type(model))

@@ -14,8 +14,8 @@ REPOSITORY = Path(__file__).parents[2]
 PARAMETERS = """\
 profile: str = "quick"  # smoke | quick | full | paper
 seed: int = 0  # seed of every draw
-width: int | None = None  # hidden width N; None is the profile's
-widths: tuple[int, ...] = (4, 8)  # widths of the sweep
+width: "Optional[int]" = None  # hidden width N; None is the profile's
+widths: "Sequence[int]" = (4, 8)  # widths of the sweep
 rate: float = 0.5  # learning rate"""
 
 CLAIM = {

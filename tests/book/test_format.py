@@ -55,6 +55,7 @@ def test_what_belongs_in_the_library_is_refused_in_a_chapter(write, code, senten
         (PARAMETERS.replace('profile: str = "quick"  # smoke | quick | full | paper\n', ""), "first must be `profile`"),
         (PARAMETERS + "\nsize = 3  # a size", "'size = 3  # a size' is not a typed assignment"),
         (PARAMETERS + "\nsize: int = 3", "'size: int = 3' has no comment"),
+        (PARAMETERS + "\nsize: int | None = 3  # a size", "is not read by Papermill"),
     ],
 )
 def test_parameters_are_typed_commented_and_led_by_the_profile(write, parameters, sentence):

@@ -14,15 +14,22 @@ def test_every_assignment_of_the_parameters_cell_is_declared_with_its_type(decla
     assert types == {
         "profile": "str",
         "seed": "int",
-        "width": "int | None",
-        "widths": "tuple[int, ...]",
+        "width": "Optional[int]",
+        "widths": "Sequence[int]",
         "rate": "float",
     }
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("width=512", 512), ("width=None", None), ("widths=16,32", (16, 32)), ("rate=1e-3", 1e-3), ("rate=1", 1)],
+    [
+        ("width=512", 512),
+        ("width=None", None),
+        ("widths=16,32", (16, 32)),
+        ("widths=[16, 32]", (16, 32)),
+        ("rate=1e-3", 1e-3),
+        ("rate=1", 1),
+    ],
 )
 def test_a_setting_of_the_declared_type_is_taken_as_that_type(declared, setting, value):
     name = setting.partition("=")[0]

@@ -126,7 +126,8 @@ def test_without_dask_the_option_says_in_one_sentence_how_to_get_it(book: Projec
     monkeypatch.chdir(book.root)
     assert cli.main(["run", "--scheduler", "tcp://127.0.0.1:1"]) == 2
     error = capsys.readouterr().err
-    assert "'distributed' is not installed" in error and "pcn-lib[cluster]" in error and len(error.splitlines()) == 1
+    assert "'distributed' is not installed" in error and len(error.splitlines()) == 1
+    assert "install --editable '.[cluster]'" in error
 
 
 def test_jobs_and_a_scheduler_exclude_each_other():

@@ -8,7 +8,16 @@ from pcn_lib.statistics import fit_slope
 from pcn_lib.study import SettingsError, choose, rate, slope
 
 TABLE = dict(
-    smoke=dict(widths=(2, 4), rate=0.5, name="toy", seeds=1, steps=(0, 10), exact=True),
+    smoke=dict(
+        widths=(2, 4),
+        rate=0.5,
+        name="toy",
+        seeds=1,
+        steps=(0, 10),
+        exact=True,
+        shapes=dict(wide=(8, 2), narrow=(2, 8)),
+        kinds=("a", "b"),
+    ),
     quick=dict(seeds=2),
     full=dict(widths=(2, 4, 8)),
 )
@@ -17,7 +26,16 @@ LEAST = dict(steps=0)
 
 def test_a_column_takes_what_it_leaves_out_from_the_one_before_it():
     sizes = choose("full", **TABLE, least=LEAST, given=dict(rate=None, name="mine"))
-    assert dict(sizes) == dict(widths=(2, 4, 8), rate=0.5, name="mine", seeds=2, steps=(0, 10), exact=True)
+    assert dict(sizes) == dict(
+        widths=(2, 4, 8),
+        rate=0.5,
+        name="mine",
+        seeds=2,
+        steps=(0, 10),
+        exact=True,
+        shapes=dict(wide=(8, 2), narrow=(2, 8)),
+        kinds=("a", "b"),
+    )
     assert choose("smoke", **TABLE, least=LEAST).seeds == 1 and sizes.widths == (2, 4, 8)
 
 
@@ -29,7 +47,10 @@ def test_a_column_takes_what_it_leaves_out_from_the_one_before_it():
         (dict(widths=(2, 2)), "sizes along an axis ascend"),
         (dict(widths=()), "an axis has an entry or more"),
         (dict(widths=(0, 2)), "at least 1 is needed"),
-        (dict(widths=[2, 4]), "a value like \\(2, 4\\) is needed"),
+        (dict(widths=[4, 2]), "sizes along an axis ascend"),
+        (dict(widths="2, 4.5"), "widths = '2, 4.5' given; a value like \\(2, 4\\) is needed"),
+        (dict(seeds="two"), "seeds = 'two' given; a value like 1 is needed"),
+        (dict(shapes=dict(wide=(8,), long=(2, 8))), "a value like .* is needed"),
         (dict(widths=(2.5,)), "a value like"),
         (dict(seeds=True), "a value like 1 is needed"),
         (dict(seeds=0), "at least 1 is needed"),
@@ -39,6 +60,26 @@ def test_a_column_takes_what_it_leaves_out_from_the_one_before_it():
 def test_what_no_run_can_be_made_from_is_refused(given, sentence):
     with pytest.raises(SettingsError, match=sentence):
         choose("quick", **TABLE, least=LEAST, given=given)
+
+
+@pytest.mark.parametrize(
+    "name, given, value",
+    [
+        ("widths", [2, 16], (2, 16)),  # papermill -y "widths: [2, 16]"
+        ("widths", "(2, 16)", (2, 16)),  # papermill -p widths "(2, 16)"
+        ("widths", "[2, 16]", (2, 16)),
+        ("widths", "2, 16", (2, 16)),
+        ("seeds", "3", 3),  # papermill -r seeds 3
+        ("rate", "1", 1),
+        ("name", "3", "3"),  # a word, which stays one
+        ("kinds", "a,c", ("a", "c")),
+        ("shapes", dict(wide=[9, 3], narrow=None), dict(wide=(9, 3), narrow=(2, 8))),
+        ("shapes", dict(wide="(9, 3)"), dict(wide=(9, 3), narrow=(2, 8))),
+    ],
+)
+def test_lists_are_tuples_and_texts_are_read_as_the_table_has_them(name, given, value):
+    sizes = choose("quick", **TABLE, least=LEAST, given={name: given})
+    assert sizes[name] == value and type(sizes[name]) is type(value)
 
 
 def test_unknown_profiles_columns_and_sizes_are_refused_with_the_nearest_names():
