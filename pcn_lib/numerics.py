@@ -4,8 +4,11 @@ Precision is a setting of the run, never of a module: :func:`use_float64` is cal
 the first array is made, and every array-making function takes its ``dtype`` explicitly.
 """
 
+import copyreg
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -159,3 +162,21 @@ def check_activation(activation: Activation) -> None:
     except ValueError:
         # Of such sizes or such numbers it knows nothing; where these are known it will be called.
         return
+
+
+def _pickled(function: Any) -> tuple:
+    """How a function made by JAX's decorators is pickled: by its name, as plain functions are, so that it stays itself.
+
+    JAX pickles what it decorates, which for ``jnp.tanh`` cannot be found again, and is not ``jnp.tanh``.
+    """
+    name = f"{function.__module__}:{function.__qualname__}"
+    try:
+        if pkgutil.resolve_name(name) is function:
+            return pkgutil.resolve_name, (name,)
+    except (ValueError, ImportError, AttributeError):
+        pass
+    return function.__reduce_ex__(4)
+
+
+for _decorated in (type(jax.jit(identity)), jax.custom_jvp, jax.custom_vjp):
+    copyreg.pickle(_decorated, _pickled)

@@ -40,6 +40,7 @@ CHECKED = (
     "rescaling",
     "moreau",
     "sharding",
+    "saving",
     "gradients",
     "spectrum",
     "optimisers",

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 
+from pcn_lib.book.address import repository
 from pcn_lib.book.build import build_book
 from pcn_lib.book.doctor import browser
 from pcn_lib.book.project import Project
@@ -113,16 +114,22 @@ def test_numbers_of_a_recorded_run_are_said_to_be_that_runs(book: Project, pages
     assert recorded > 10
 
 
-def test_the_download_is_the_notebook_as_it_is_committed_and_colab_opens_it_with_an_install_cell(book: Project, pages):
+def test_the_download_is_the_notebook_in_plain_markdown_and_buttons_open_it_where_there_is_a_repository(
+    book: Project, pages
+):
+    here = repository(book.root)
     for chapter in book.chapters():
         page = page_of(book, chapter.path)
         links = [link["href"] for link in pages[page].select("a[href]")]
         (notebook,) = {link for link in links if link.endswith(".ipynb") and "://" not in link}
-        assert (page.parent / notebook).resolve().read_text() == chapter.path.read_text()
-        (colab,) = {link for link in links if "colab.research" in link}
-        assert colab.endswith(f"/blob/colab/{chapter.name}.ipynb")
-        assert "git+https://" in (book.pages / "colab" / f"{chapter.name}.ipynb").read_text()
-        assert any("mybinder.org" in link for link in links)
+        copy = (page.parent / notebook).resolve().read_text()
+        assert copy == (book.pages / "colab" / f"{chapter.name}.ipynb").read_text() and "{prf:" not in copy
+        assert (f"git+{here}" in copy) == (here is not None)
+        colab = {link for link in links if "colab.research" in link}
+        assert [link.partition("/github/")[2] for link in colab] == (
+            [f"{here.removeprefix('https://github.com/')}/blob/colab/{chapter.name}.ipynb"] if here else []
+        )
+        assert any("mybinder.org" in link for link in links) == (here is not None)
 
 
 @pytest.mark.skipif(browser() is None, reason="no headless browser on this machine")

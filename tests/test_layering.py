@@ -12,7 +12,7 @@ RANKS = {
     "data": 0, "provenance": 0,
     "layers": 1,
     "network": 2,
-    "energy": 3, "optimisers": 3,
+    "energy": 3, "optimisers": 3, "saving": 3,
     "inference": 4, "rescaling": 4, "wishart": 4, "moreau": 4, "sharding": 4,
     "gradients": 5, "gap": 5, "spectrum": 5,
     "training": 6, "equivalence": 6, "dmft": 6,

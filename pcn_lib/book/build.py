@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pcn_lib.book import costs, fingerprint
+from pcn_lib.book.address import repository
 from pcn_lib.book.project import BookError, Project, book_module
 from pcn_lib.book.report import chapter_reports
 from pcn_lib.files import try_place
@@ -71,7 +72,8 @@ def _inputs(project: Project, profile: str) -> str:
     """A digest of everything the pages show: their sources, the machinery, and the runs."""
     files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(set(_sources(project)))}
     states = [state.identity for state in chapter_reports(project, profile)]
-    return fingerprint.digest(profile, files, states, costs.identity(project), fingerprint.versions())
+    shown = (costs.identity(project), fingerprint.versions(), repository(project.root))
+    return fingerprint.digest(profile, files, states, *shown)
 
 
 def _sources(project: Project) -> Iterator[Path]:

@@ -11,9 +11,9 @@ from pcn_lib.book.project import Chapter, book_module
 #: The most lines of a cell and of a function.
 MAX_CELL_LINES, MAX_FUNCTION_LINES = 25, 20
 #: Lines of code, without blank ones and comments; and of claims, which are half prose: a sentence, a source and a
-#: reason for each.
+#: reason for each. Solutions of exercises are not counted.
 LEAST_LINES, MAX_LINES, MAX_CLAIM_LINES = 60, 220, 120
-TAGS = ("parameters", notebooks.IMPORTS, notebooks.SIZES, notebooks.MEASURE, notebooks.FIGURE, notebooks.CLAIMS)
+TAGS = (*notebooks.FOLDED, notebooks.MEASURE, notebooks.CLAIMS)
 
 
 def violations(path: Path) -> list[str]:
@@ -48,7 +48,7 @@ def _whole(notebook: Notebook, path: Path) -> Iterator[str]:
     claimed = sum(code_lines(cell.source) for cell in cells if notebooks.tagged(cell, notebooks.CLAIMS))
     if claimed > MAX_CLAIM_LINES:
         yield f"file: has {claimed} lines of claims, and {MAX_CLAIM_LINES} are allowed: make alike ones in a loop"
-    lines = sum(code_lines(cell.source) for cell in cells)
+    lines = sum(code_lines(cell.source) for cell in cells if not notebooks.tagged(cell, notebooks.SOLUTION))
     if not LEAST_LINES <= lines <= MAX_LINES + claimed:
         advice = "show the method" if lines < LEAST_LINES else "move what chapters share into the library"
         yield (

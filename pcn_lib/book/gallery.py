@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pcn_lib.book.lead import FOLD_ALL, with_recorded_first
-from pcn_lib.book.notebooks import code_cells, tagged
+from pcn_lib.book.lead import with_recorded_first
+from pcn_lib.book.notebooks import FOLD_ALL, code_cells, tagged
 from pcn_lib.book.project import Project
 from pcn_lib.book.report import ChapterReport
 from pcn_lib.book.tables import CollectingTable

@@ -7,11 +7,10 @@ import ast
 import copy
 import re
 
-from pcn_lib.book.notebooks import FOLD, Notebook, code_cells, tagged
+from pcn_lib.book.notebooks import FOLD, FOLD_ALL, Notebook, code_cells, tagged
 from pcn_lib.book.project import book_module
 
-#: The theme's tags for a cell without its code, and for one that is folded with what it shows.
-BARE, FOLD_ALL = "remove-input", "hide-cell"
+BARE = "remove-input"  # the theme's tag for a cell without its code
 OWN_RUN = "The same of this page's own run, and how it is drawn"
 PLACE = "first-picture"
 ABOVE = f'<p><a href="#{PLACE}">This picture stands at the top of the page.</a></p>'

@@ -21,10 +21,12 @@ METADATA = {
 INJECTED = "injected-parameters"
 #: What a cell of a chapter does; the machinery and the page find it by this tag.
 IMPORTS, SIZES, MEASURE, FIGURE, CLAIMS = "imports", "sizes", "measure", "figure", "claims"
-#: Cells that a page folds, under which words, and the theme's tag for it: what a reader need not see at first is
-#: folded, not hidden.
+SOLUTION = "solution"  # of an exercise
+#: Cells that a page folds, under which words, and the theme's tags for it, without and with what a cell shows: what a
+#: reader need not see at first is folded, not hidden.
 FOLDED = {"parameters": "The parameters", IMPORTS: "The imports", SIZES: "The sizes", FIGURE: "How it is drawn"}
-FOLD = "hide-input"
+FOLDED |= {SOLUTION: "A solution"}
+FOLD, FOLD_ALL = "hide-input", "hide-cell"
 
 
 def read(path: Path) -> Notebook:
@@ -127,7 +129,7 @@ def folded(notebook: Notebook) -> Notebook:
     result = copy.deepcopy(notebook)
     for cell in result.cells:
         for words in (words for tag, words in FOLDED.items() if tagged(cell, tag)):
-            cell.metadata["tags"] = [*cell.metadata["tags"], FOLD]
+            cell.metadata["tags"] = [*cell.metadata["tags"], FOLD_ALL if tagged(cell, SIZES) else FOLD]
             cell.metadata["mystnb"] = {"code_prompt_show": words, "code_prompt_hide": words}
     return result
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 
 from pcn_lib.book import certificates, colab, costs, notebooks, report, tables
+from pcn_lib.book.address import repository
 from pcn_lib.book.benchmarks import Benchmarks
 from pcn_lib.book.explorer import Explorer, SideBySide
 from pcn_lib.book.findings import Finding, Measured, Shown, Totals
@@ -43,6 +44,7 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("pcn-picture", Shown)
     app.add_directive("pcn-totals", Totals)
     app.add_role("measured", Measured())
+    app.connect("config-inited", _know_the_repository)
     app.connect("builder-inited", _serve_mathjax)
     app.connect("env-get-outdated", _outdated)
     app.connect("source-read", _show_run)
@@ -51,6 +53,14 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.connect("build-finished", _write_colab_copies)
     app.connect("build-finished", _write_thumbnails)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
+
+
+def _know_the_repository(app: "Sphinx", config: Any) -> None:
+    """Tell the theme where the repository is; without one there are no buttons, which would lead nowhere."""
+    options = config.html_theme_options
+    options |= {"repository_url": repository(Path(app.srcdir)), "repository_branch": "HEAD"}
+    if options["repository_url"] is None:
+        options["launch_buttons"] = {}
 
 
 def _serve_mathjax(app: "Sphinx") -> None:
@@ -70,12 +80,12 @@ def _lead_to_colab_copies(
     """Let the theme's Colab button open the copy that installs the library."""
     groups = (button.get("buttons", ()) for button in context.get("header_buttons", ()))
     for button in (button for group in groups for button in group if button.get("text") == "Colab"):
-        button["url"] = colab.address(button["url"])
+        button["url"] = colab.button(button["url"])
 
 
 def _write_colab_copies(app: "Sphinx", failed: Exception | None) -> None:
-    repository = app.config.html_theme_options.get("repository_url")
-    if failed is None and app.builder.name == "html" and repository:
+    if failed is None and app.builder.name == "html":
+        repository = app.config.html_theme_options["repository_url"]
         colab.write_copies(Project(Path(app.srcdir)), Path(app.outdir), repository)
 
 

@@ -75,3 +75,24 @@ def test_clean_removes_runs_pages_and_caches_and_nothing_else(book: Project):
         (folder / "made.json").write_text(json.dumps({}))
     clean(book)
     assert sorted(book.root.rglob("*")) == sources
+
+
+def launches(book: Project) -> list[str]:
+    page = BeautifulSoup((book.pages / "chapters" / "01_halves.html").read_text(), "html.parser")
+    return sorted(
+        link["href"] for link in page.select("a[href]") if "mybinder" in link["href"] or "colab" in link["href"]
+    )
+
+
+@pytest.mark.slow
+def test_launch_buttons_lead_to_the_repository_and_without_one_there_are_none(book: Project, monkeypatch):
+    monkeypatch.setenv("PCN_REPOSITORY", "")
+    assert build_book(book, "quick") and launches(book) == []
+    monkeypatch.setenv("PCN_REPOSITORY", "https://github.com/someone/book")
+    assert build_book(book, "quick")  # read again, since another address is shown
+    assert launches(book) == [
+        "https://colab.research.google.com/github/someone/book/blob/colab/01_halves.ipynb",
+        "https://mybinder.org/v2/gh/someone/book/HEAD?urlpath=lab/tree/chapters/01_halves.ipynb",
+    ]
+    copy = (book.pages / "_sources" / "chapters" / "01_halves.ipynb").read_text()
+    assert "git+https://github.com/someone/book" in copy

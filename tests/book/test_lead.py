@@ -3,8 +3,8 @@
 import nbformat.v4 as nbformat
 import pytest
 
-from pcn_lib.book.lead import FOLD_ALL, PLACE, with_lead, with_recorded_first, with_symbols_folded
-from pcn_lib.book.notebooks import Notebook, tagged
+from pcn_lib.book.lead import PLACE, with_lead, with_recorded_first, with_symbols_folded
+from pcn_lib.book.notebooks import FOLD_ALL, Notebook, tagged
 
 TITLE = "# Title\n\nWhat is asked,\nin one paragraph.\n\nThe rest."
 

@@ -1,3 +1,4 @@
+import nbformat.v4 as nbformat
 import pytest
 
 from pcn_lib.book import notebooks
@@ -44,3 +45,13 @@ def test_outputs_of_a_run_meet_the_prose_as_it_stands_now(notebook):
     assert shown.cells[0].source == "# Rewritten"
     assert shown.cells[-1].outputs == ["the output"]
     assert not any(notebooks.tagged(cell, notebooks.INJECTED) for cell in shown.cells)
+
+
+def test_what_can_wait_is_folded_under_its_name_and_nothing_else(notebook):
+    tags = (*notebooks.FOLDED, notebooks.MEASURE, notebooks.CLAIMS)
+    notebook.cells += [nbformat.new_code_cell("1", metadata={"tags": [tag]}) for tag in tags]
+    shown = notebooks.folded(notebooks.normalised(notebook)).cells[-len(tags) :]
+    for cell, tag, words in zip(shown, tags, [*notebooks.FOLDED.values(), None, None], strict=True):
+        added = ["hide-cell" if tag == notebooks.SIZES else "hide-input"] if words else []
+        assert cell.metadata["tags"] == [tag, *added]
+        assert cell.metadata.get("mystnb", {}).get("code_prompt_show") == words
