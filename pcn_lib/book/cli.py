@@ -1,4 +1,4 @@
-"""The command line `pcn`: list, run, record, new, build, pdf, report, data, notebooks, doctor, clean."""
+"""The command line `pcn`: list, run, record, new, build, pdf, cite, report, data, notebooks, doctor, clean."""
 
 import argparse
 import io
@@ -63,11 +63,14 @@ def list_chapters(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     from pcn_lib.book.runner import Request, run_chapters
+    from pcn_lib.book.together import together
 
     settings = tuple(options.parameter)
     request = Request(options.profile, settings, options.device, options.jobs, options.force, options.scheduler)
     project = find_project()
     records = run_chapters(project, _chosen(project, options.chapters), request)
+    for gathered in together(project, records):
+        print(gathered)
     return FAILED if any(record.error for record in records) else DONE
 
 
@@ -131,6 +134,14 @@ def print_pdf(options: argparse.Namespace) -> int:
 
     print("Printing the book ...", flush=True)
     print(f"Printed {print_book(find_project(), options.profile)}.")
+    return DONE
+
+
+def cite(options: argparse.Namespace) -> int:
+    from pcn_lib.book.citing import bibtex
+
+    project = find_project()
+    print(bibtex(project, project.chapter(options.chapter) if options.chapter else None))
     return DONE
 
 
@@ -220,6 +231,10 @@ def _parser() -> argparse.ArgumentParser:
     starting.add_argument("name", metavar="NAME", help="of letters, digits and underscores, such as 23_my_study")
     _add(commands, "build", build, "render the pages into _build/html", profile)
     _add(commands, "pdf", print_pdf, "print the whole book to _build/book.pdf", profile)
+    citing = _add(commands, "cite", cite, "print the BibTeX of what a chapter rests on")
+    citing.add_argument(
+        "chapter", nargs="?", metavar="CHAPTER", help="name, with or without number (default: the book)"
+    )
     _add(commands, "report", report, "show every claim with its verdict", profile)
     data = commands.add_parser("data", help="where data sets are, and fetching them")
     data = data.add_subparsers(required=True, metavar="where|fetch")

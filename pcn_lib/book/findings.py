@@ -87,14 +87,15 @@ class Totals(CollectingTable):
     """```{pcn-totals}```: how many claims the book makes, and what came of them, in one sentence."""
 
     def markdown(self, project: Project) -> str:
-        rows = report.claim_rows(project, self.reports(project))
+        if not (rows := report.claim_rows(project, self.reports(project))):
+            return "No chapter has been run, so there are no claims yet: `pcn run` runs all of them."
         count = {
             "hold": sum(row.claim.as_expected and not row.claim.expected_to_fail for row in rows),
             "fail as they should": sum(row.claim.as_expected and row.claim.expected_to_fail for row in rows),
             "are not as expected": sum(not row.claim.as_expected for row in rows),
         }
         paper = sum(row.claim.source.startswith("paper") for row in rows)
-        confirmed = sum("not confirmed" not in row.device for row in rows)
+        confirmed = sum(row.confirmed for row in rows)
         verdicts = ", ".join(f"{number} {words}" for words, number in count.items() if number)
         return (
             f"Of {len(rows)} claims in the runs behind these pages, {verdicts}; {paper} are the paper's, "

@@ -58,7 +58,7 @@ def thumbnails(state: ChapterReport) -> Iterator[Thumbnail]:
     if state.problem is not None:
         return
     notebook = with_recorded_first(state.run.executed())
-    title = html.escape(notebook.cells[0].source.splitlines()[0].removeprefix("# "))
+    title = html.escape(state.title)
     cells = (cell for cell in code_cells(notebook) if not tagged(cell, FOLD_ALL))
     outputs = (output for cell in cells for output in cell.outputs)
     shown = (FIGURE.search("".join(output.get("data", {}).get("text/html", ""))) for output in outputs)

@@ -109,6 +109,10 @@ class Project:
         """What _config.yml says."""
         return self._mapping("_config.yml")
 
+    def citation(self) -> dict:
+        """What CITATION.cff says."""
+        return self._mapping("CITATION.cff")
+
     def _mapping(self, name: str) -> dict:
         path, yaml = self.root / name, book_module("yaml")
         text = path.read_text(encoding="utf-8")

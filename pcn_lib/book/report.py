@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pcn_lib.book import certificates, fingerprint
+from pcn_lib.book import certificates, fingerprint, notebooks
 from pcn_lib.book.progress import clock
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.records import Claimed, Run, confirmed_on_gpu, run_of
@@ -25,6 +25,11 @@ class ChapterReport:
     current: bool
 
     @property
+    def title(self) -> str:
+        """The chapter's, as it stands in its notebook."""
+        return notebooks.read(self.chapter.path).cells[0].source.splitlines()[0].removeprefix("# ")
+
+    @property
     def identity(self) -> tuple[str | None, ...]:
         """Changes when what the pages show of this run changes."""
         record = self.run.record
@@ -33,11 +38,12 @@ class ChapterReport:
 
 @dataclass(frozen=True)
 class ClaimRow:
-    """One claim as the report shows it."""
+    """One claim as the report shows it; `confirmed` is whether a run on a GPU made it, too."""
 
     chapter: Chapter
     claim: Claim
     device: str
+    confirmed: bool
 
     @property
     def quantities(self) -> tuple[str, str, str]:
@@ -73,10 +79,7 @@ def chapter_reports(project: Project, profile: str) -> tuple[ChapterReport, ...]
 def claim_rows(project: Project, reports: Iterable[ChapterReport]) -> tuple[ClaimRow, ...]:
     """Every claim of every chapter that was run, failed runs included: a claim that failed is why they failed."""
     return tuple(
-        ClaimRow(report.chapter, made.claim, _device(project, report.chapter, made))
-        for report in reports
-        if report.current
-        for made in report.run.claims
+        _claim_row(project, report.chapter, made) for report in reports if report.current for made in report.run.claims
     )
 
 
@@ -89,7 +92,8 @@ def terminal(project: Project, reports: tuple[ChapterReport, ...]) -> str:
     lines = aligned([header, rule, *cells[1:]])
     wrong = sum(not row.claim.as_expected for row in rows)
     problems = [f"{report.chapter.name}: {report.problem}" for report in reports if report.problem]
-    summary = f"{len(rows)} claims, {len(rows) - wrong} as predicted, {wrong} not."
+    confirmed = sum(row.confirmed for row in rows)
+    summary = f"{len(rows)} claims, {len(rows) - wrong} as predicted, {wrong} not; {confirmed} confirmed on a GPU."
     return "\n".join([*lines, "", *problems, summary, *certificates.lines(certificates.committed(project))])
 
 
@@ -117,6 +121,6 @@ def _cells(row: ClaimRow) -> tuple[str, ...]:
     return (row.chapter.name, row.claim.name, *row.quantities, row.claim.verdict, row.device)
 
 
-def _device(project: Project, chapter: Chapter, made: Claimed) -> str:
-    where = f"{made.device}, {made.dtype}"
-    return where if confirmed_on_gpu(project, chapter, made.claim.name) else f"{where}; not confirmed on a GPU"
+def _claim_row(project: Project, chapter: Chapter, made: Claimed) -> ClaimRow:
+    confirmed = confirmed_on_gpu(project, chapter, made.claim.name)
+    return ClaimRow(chapter, made.claim, f"{made.device}, {made.dtype}", confirmed)

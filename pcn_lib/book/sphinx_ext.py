@@ -14,6 +14,8 @@ from docutils import nodes
 from pcn_lib.book import certificates, colab, costs, notebooks, report, tables
 from pcn_lib.book.address import repository
 from pcn_lib.book.benchmarks import Benchmarks
+from pcn_lib.book.citing import Citation
+from pcn_lib.book.claims import ClaimsTable
 from pcn_lib.book.explorer import Explorer, SideBySide
 from pcn_lib.book.findings import Finding, Measured, Shown, Totals
 from pcn_lib.book.gallery import Gallery, write_thumbnails
@@ -21,6 +23,7 @@ from pcn_lib.book.lead import with_lead, with_recorded_first, with_symbols_folde
 from pcn_lib.book.mathjax import copy_mathjax
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.published import Published
+from pcn_lib.book.solvers import Solvers
 from pcn_lib.book.sources import with_downloads, with_sources
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
 def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_config_value("pcn_profile", os.environ.get("PCN_PROFILE", "quick"), "env")
-    app.add_directive("pcn-claims", tables.ClaimsTable)
+    app.add_directive("pcn-claims", ClaimsTable)
     app.add_directive("pcn-statistics", tables.StatisticsTable)
     app.add_directive("pcn-certificates", tables.CertificatesTable)
     app.add_directive("pcn-costs", tables.CostsTable)
@@ -38,8 +41,10 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_directive("pcn-benchmarks", Benchmarks)
     app.add_directive("pcn-published", Published)
     app.add_directive("pcn-gallery", Gallery)
+    app.add_directive("pcn-citation", Citation)
     app.add_directive("pcn-explorer", Explorer)
     app.add_directive("pcn-side-by-side", SideBySide)
+    app.add_directive("pcn-solvers", Solvers)
     app.add_directive("pcn-finding", Finding)
     app.add_directive("pcn-picture", Shown)
     app.add_directive("pcn-totals", Totals)

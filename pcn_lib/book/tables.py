@@ -17,7 +17,7 @@ from pcn_lib.tables import with_minus_signs
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-#: Claims that a row of the paper map names in full, before it counts the others.
+#: Claims that a row of the paper map gives with their numbers, before it counts the others.
 NAMED = 3
 
 
@@ -30,32 +30,23 @@ class CollectingTable(SphinxDirective):
     """A table over all chapters; subclasses write it as Markdown."""
 
     def run(self) -> list[nodes.Node]:
+        container = nodes.container(classes=["pcn-table"])
+        lines = StringList(self.markdown(self.project()).splitlines())
+        self.state.nested_parse(lines, self.content_offset, container)
+        return container.children
+
+    def project(self) -> Project:
+        """The book, of which this page is read again when a chapter was run."""
         if not hasattr(self.env, "pcn_collecting"):
             self.env.pcn_collecting = set()
         self.env.pcn_collecting.add(self.env.docname)
-        project = Project(Path(self.env.srcdir))
-        container = nodes.container(classes=["pcn-table"])
-        self.state.nested_parse(StringList(self.markdown(project).splitlines()), self.content_offset, container)
-        return container.children
+        return Project(Path(self.env.srcdir))
 
     def markdown(self, project: Project) -> str:
         raise NotImplementedError
 
     def reports(self, project: Project) -> tuple[report.ChapterReport, ...]:
         return reports(self.env.app, project)
-
-
-class ClaimsTable(CollectingTable):
-    """```{pcn-claims}```: every claim with what was predicted and measured, and its verdict."""
-
-    def markdown(self, project: Project) -> str:
-        header = ("claim", "predicted", "measured", "tolerance", "verdict", "device")
-        lines = []
-        for state in self.reports(project):
-            rows = [_claim_row(row) for row in report.claim_rows(project, [state])]
-            lines += [f"**{link(project, state.chapter)}**", "", *([state.problem, ""] if state.problem else [])]
-            lines += [*table(header, rows), ""] if rows else []
-        return "\n".join(lines)
 
 
 class StatisticsTable(CollectingTable):
@@ -106,7 +97,7 @@ class PaperMap(CollectingTable):
     def markdown(self, project: Project) -> str:
         states = {name: state for state in self.reports(project) for name in (state.chapter.name, state.chapter.stem)}
         rows = [self._row(project, states, line) for line in self.content if line.strip()]
-        return "\n".join(table(("in the paper", "what it says", "verdict", "chapter", "checked by"), rows))
+        return "\n".join(table(("in the paper", "what it says", "verdict and chapter", "checked by"), rows))
 
     def _row(self, project: Project, states: dict[str, report.ChapterReport], line: str) -> tuple[str, ...]:
         cells = [cell.strip() for cell in line.split("|")]
@@ -117,11 +108,11 @@ class PaperMap(CollectingTable):
             checks, verdict = summarised(state, tuple(pattern.strip() for pattern in patterns))
         except BookError as unknown:
             raise self.error(str(unknown)) from unknown
-        return (*cells[:2], f"**{verdict}**", link(project, state.chapter), plain(checks))
+        return (*cells[:2], f"**{verdict}**: {link(project, state.chapter)}", plain(checks))
 
 
 def summarised(state: report.ChapterReport, patterns: tuple[str, ...]) -> tuple[str, str]:
-    """The names of those claims of a chapter that match, and what came out of them all, in words.
+    """Those claims of a chapter that match, with their numbers, and what came out of them all, in words.
 
     Raises:
         BookError: a pattern that matches no claim of the run.
@@ -133,9 +124,14 @@ def summarised(state: report.ChapterReport, patterns: tuple[str, ...]) -> tuple[
         if not any(fnmatchcase(claim.name, pattern) for claim in claims):
             raise BookError(f"The paper map names the claim '{pattern}', which {state.chapter.name} does not make.")
     chosen = [claim for claim in claims if _matches(claim, patterns)]
-    names = "; ".join(claim.name for claim in chosen[:NAMED])
+    names = "; ".join(map(_with_numbers, chosen[:NAMED]))
     more = f"; and {len(chosen) - NAMED} more" if len(chosen) > NAMED else ""
     return (names + more or "–", _verdict(chosen))
+
+
+def _with_numbers(claim: Claim) -> str:
+    numbers = f"{claim.measured:.3g}, foretold {claim.relation.value} {claim.predicted:.3g}"
+    return f"{claim.name} ({with_minus_signs(numbers)})"
 
 
 def _matches(claim: Claim, patterns: tuple[str, ...]) -> bool:
@@ -152,13 +148,6 @@ def _verdict(claims: list[Claim]) -> str:
         return f"{wrong} of {len(claims)} not as expected"
     verdicts = {claim.verdict for claim in claims}
     return verdicts.pop() if len(verdicts) == 1 else "holds, and fails where it should"
-
-
-def _claim_row(row: report.ClaimRow) -> tuple[str, ...]:
-    claim = row.claim
-    name, statement, source = (plain(text) for text in (claim.name, claim.statement, claim.source))
-    quantities = map(with_minus_signs, row.quantities)
-    return (f"**{name}**: {statement} ({source})", *quantities, f"**{claim.verdict}**", row.device)
 
 
 def plain(text: str) -> str:

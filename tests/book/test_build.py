@@ -26,8 +26,13 @@ def test_pages_show_runs_and_say_where_there_is_none(book: Project, monkeypatch)
     assert build_book(book, "quick")
     assert "third 0.333" in page(book, "02_thirds") and "has not been run" not in page(book, "02_thirds")
     assert "profile = 'quick'" not in page(book, "02_thirds")  # the cell that carried the parameters
-    assert "not confirmed on a GPU" in page(book, "report")
-    assert "Half of F*: A half of F* is 1/2 (ours)" in page(book, "report")
+    shown = BeautifulSoup((book.pages / "chapters" / "report.html").read_text(), "html.parser")
+    (row,) = shown.select(".pcn-claims tbody tr")
+    assert row["class"] == ["holds", "ours", "cpu"] and row.p.text == "A half of F* is 1/2 (ours)"
+    labels = [label.text for label in shown.select(".pcn-choose label")]
+    assert labels[:4] == ["all 1", "holds (1)", "fails, as it should (0)", "not as expected (0)"]
+    assert "Halves" in shown.select_one("#pst-page-toc-nav, .bd-toc, .page-toc").text
+    assert page(book, "report").count("confirmed on a GPU") == 2  # the total and the choice
     assert "done" in page(book, "statistics")
     assert not build_book(book, "quick")  # nothing changed, nothing done
 
