@@ -1,4 +1,4 @@
-"""The oldest versions that pyproject.toml allows run a chapter and tests, and Colab's own run the copies made for it."""
+"""The oldest versions that pyproject.toml allows run tests and a chapter, and Colab's run the copies made for it."""
 
 import os
 import subprocess
