@@ -85,7 +85,7 @@ class Problem:
         # Problems stacked by vmap have further axes in front.
         if isinstance(self.network, Network) and self.x.ndim <= 1 + len(self.network.input_shape):
             check_input(self.network, self.x)
-            _check_precision(self.output_precision)
+            check_precision(self.output_precision)
         if self.x.shape[0] != self.y.shape[0]:
             raise ValueError(
                 f"{self.x.shape[0]} inputs and {self.y.shape[0]} targets given; each input needs one target: "
@@ -110,11 +110,15 @@ class Problem:
         return value
 
 
-def _check_precision(value: float | Array) -> None:
-    """Refuse a lambda that is not one positive number; what is traced is known by its shape alone."""
+def check_precision(value: float | Array) -> None:
+    """Refuse a lambda that is not one positive number; what is traced is known by its shape alone.
+
+    Raises:
+        ValueError: an array of several, zero, negative, or NaN.
+    """
     if jnp.shape(value):
         raise ValueError(
-            f"output precision lambda of shape {jnp.shape(value)} given; a problem has one: map over them with "
+            f"output precision lambda of shape {jnp.shape(value)} given; one number is needed: map over them with "
             "jax.vmap(lambda value: use(replace(problem, output_precision=value)))(values)"
         )
     if not isinstance(value, jax.core.Tracer) and not value > 0:

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from pcn_lib.energy import Loss, Problem
+from pcn_lib.energy import Loss, Problem, check_precision
 from pcn_lib.inference import Equilibrium
 from pcn_lib.inference.sample import Answer, Point, Sample, solve_samples
 from pcn_lib.network import feedforward
@@ -76,8 +76,9 @@ def proximal_point(
         output_precision: lambda.
 
     Raises:
-        ValueError: M is not K x K.
+        ValueError: M is not K x K, or lambda not one positive number.
     """
+    check_precision(output_precision)
     if M.shape != (f.size, f.size):
         raise ValueError(
             f"M of shape {M.shape} given for {f.size} outputs; {(f.size, f.size)} is needed: take it from gram"

@@ -20,7 +20,7 @@ import numpy as np
 from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float
 
-from pcn_lib.energy import Problem, squared_error
+from pcn_lib.energy import Problem, check_precision, squared_error
 from pcn_lib.inference import Equilibrium
 from pcn_lib.inference.sample import Answer, Point, Sample, solve_samples
 from pcn_lib.network import CNN, MLP, Activities, Network, zero_errors
@@ -85,7 +85,9 @@ def rescaling(network: Network, output_precision: float | Float[Array, ""] = 1.0
 
     Raises:
         NotLinear: the network is not linear.
+        ValueError: lambda is not one positive number.
     """
+    check_precision(output_precision)
     M = gram(linear_jacobians(network))
     return jnp.eye(M.shape[0], dtype=M.dtype) / output_precision + M
 
@@ -158,7 +160,7 @@ class LinearExact:
 
 
 def expected_rescaling(mlp: MLP, parameterisation: Parameterisation) -> float:
-    """The number m with E[S] - I = m I at initialisation (lambda = 1), exact at every width.
+    """The number m with E[S] - I / lambda = m I at initialisation, exact at every width and for any number of outputs.
 
     The readout gives E[P_{L-1} P_{L-1}^T] = a_L^2 sigma_L^2 N I, and every hidden layer multiplies
     it by tau + a^2 sigma^2 N: a geometric sum over the L - 1 hidden layers.
@@ -184,7 +186,7 @@ def expected_rescaling(mlp: MLP, parameterisation: Parameterisation) -> float:
 
 
 def expected_cnn_rescaling(cnn: CNN, parameterisation: Parameterisation) -> float:
-    """The number m with E[S] - I = m I of a linear CNN at initialisation (lambda = 1), exact at every width.
+    """The number m with E[S] - I / lambda = m I of a linear CNN at initialisation, exact at every width.
 
     E ||P_l||^2 follows the mean square v of P_l's entries at each pixel, from the readout down: a convolution turns v
     into a^2 sigma^2 N times its sum over the kernel's window, a skip adds v to that, and pooling spreads v / 16 over

@@ -23,7 +23,9 @@ WRONG = {
     "compare({'a': x}, {'a': x})": "gradients are needed: compare other pytrees as a whole, with similarity(a, b)",
     "MLP(3, 8, 2, activation=nnx.PReLU)": "a function of arrays is needed: pass jnp.tanh, jax.nn.relu or another",
     "Problem(network, x, y, output_precision=0)": "output precision lambda = 0 given; it must be positive: try 1",
-    "Problem(network, x, y, output_precision=np.ones(2))": "lambda of shape (2,) given; a problem has one: map over",
+    "Problem(network, x, y, output_precision=np.ones(2))": "lambda of shape (2,) given; one number is needed: map",
+    "rescaling(network, -2.0)": "output precision lambda = -2.0 given; it must be positive: try 1",
+    "proximal_point(squared_error, y[0], y[0], jnp.eye(1), 0)": "output precision lambda = 0 given; it must be",
     "mlp.init(key, mupc_skips)": "parameterisation = mupc_skips given; a Parameterisation is needed: call it",
     "mlp.init(0, mupc_skips())": "key = 0 given; a random key is needed: pass jax.random.key(0)",
     "shuffled_batches(0, 4, 2, 1)": "key = 0 given; a random key is needed: pass jax.random.key(0)",
@@ -47,12 +49,14 @@ SCRIPT = f"""
 import json, math, sys, jax, jax.numpy as jnp, numpy as np, optax
 from flax import nnx
 from pcn_lib.data import toy_task
-from pcn_lib.energy import Problem
+from pcn_lib.energy import Problem, squared_error
 from pcn_lib.gradients import compare
 from pcn_lib.inference import NewtonCG, equilibrate, gradient_descent
 from pcn_lib.layers import Dense
+from pcn_lib.moreau import proximal_point
 from pcn_lib.network import CNN, MLP, Transformer, feedforward
 from pcn_lib.parameterisation import mupc_skips
+from pcn_lib.rescaling import rescaling
 from pcn_lib.study import choose
 from pcn_lib.training import Adam, GradientDescent, Schedule, shuffled_batches, train
 key = jax.random.key(0)

@@ -63,11 +63,14 @@ def list_chapters(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     from pcn_lib.book.runner import Request, run_chapters
+    from pcn_lib.book.together import together
 
     settings = tuple(options.parameter)
     request = Request(options.profile, settings, options.device, options.jobs, options.force, options.scheduler)
     project = find_project()
     records = run_chapters(project, _chosen(project, options.chapters), request)
+    for gathered in together(project, records):
+        print(gathered)
     return FAILED if any(record.error for record in records) else DONE
 
 

@@ -106,12 +106,6 @@ def test_the_expected_loss_is_the_mean_over_many_draws(names):
     assert predicted == pytest.approx(np.mean(found), abs=4 * np.std(found) / 4000**0.5)
 
 
-def test_the_alignment_of_one_image_is_its_squared_length_over_the_pixels(names):
-    x, y = np.array([[1.0, 2, 0, 0]]), np.array([[0.0, 3]])
-    # |y x^T|^2 = 9 * 5, and tr C^2 = 81.
-    assert names["alignment"](SimpleNamespace(x=x, y=y)) == pytest.approx(9 * 5 / 4 / 81)
-
-
 def test_sizes_that_leave_out_the_start_or_train_one_network_are_refused():
     for given in (dict(snapshots=(1, 2)), dict(widths=(8, 1024))):
         with pytest.raises(SettingsError, match="the first snapshot is 0, and two networks or more are trained"):

@@ -48,6 +48,22 @@ def test_wines_are_standardised_one_hot_and_drawn_by_their_seed(names):
         wines(179, 0)
 
 
+def test_digits_are_split_into_three_without_loss_or_repetition(names):
+    images, labels = map(np.concatenate, zip(*names["digits"](3), strict=True))
+    assert np.issubdtype(labels.dtype, np.integer) and images.min() == 0 and images.max() == 1
+    rows, given = np.column_stack([16 * images, labels]), np.column_stack(names["load_digits"](return_X_y=True))
+    np.testing.assert_array_equal(*(sorted(map(tuple, table)) for table in (rows, given)))
+
+
+def test_accuracy_is_the_share_of_largest_outputs_at_the_label(names):
+    mlp = MLP(64, 8, 3, outputs=10, bias=True).init(jax.random.key(0), mupc_skips(), "float64")
+    images, labels = (part[:50] for part in names["digits"](0)[0])
+    outputs = [np.asarray(mlp.sample_forward(image).output) for image in images]
+    labels = labels.at[:7].set([int(np.argmax(output)) for output in outputs[:7]])
+    right = sum(output[label] == output.max() for output, label in zip(outputs, labels, strict=True))
+    assert 7 <= right < 50 and names["accuracy"](mlp, (images, labels)) == pytest.approx(right / 50)
+
+
 def test_a_network_without_a_hidden_layer_of_its_own_is_refused():
     with pytest.raises(SettingsError, match="depth = 2 given; at least 3 is needed"):
         defined("your_own_network", depth=2)
