@@ -101,6 +101,7 @@ class Scaled:
     and the depth, since 1 / (eta_t weight_decay) is the number of steps over which weights are averaged.  A schedule
     multiplies rates and decay alike.  Adam's epsilon and bounds of clipping are in the units of (gd_rate / r) g, no
     entry of which shrinks as the width grows: clip entries or their mean square, not a norm over all weights.
+    :class:`Adam` keeps the epsilon of the table, as published.
 
     To spare biases and norms the decay, give ``mask=network.rates(lambda scales: scales.variance > 0)``.  Made once,
     a transformation is compiled once.  What treats a matrix as a whole, as Muon does, keeps r, which is not its rate.

@@ -107,8 +107,9 @@ def train(
 
     Args:
         problem: the network and the batch.
-        optimiser: applied to both: :class:`GradientDescent`, :class:`Adam`, or any transformation of Optax's, as
-            ``optax.adamw(learning_rates, weight_decay=0.1)``, at the layers' rates as :class:`Scaled` says.
+        optimiser: applied to both: :class:`~pcn_lib.optimisers.GradientDescent`, :class:`~pcn_lib.optimisers.Adam`, or
+            any transformation of Optax's, as ``optax.adamw(learning_rates, weight_decay=0.1)``, at the layers' rates as
+            :class:`~pcn_lib.optimisers.Scaled` says.
         schedule: steps and inference.
         after: an earlier training with this optimiser, which goes on where it ended; None to start.
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 # Most of a test's time is compilation, a third of it optimisation that such small arrays do not repay, and half of the
 # rest goes to a way of generating code that jaxlib 0.10 can do without; 0.12 knows no other and stops at the flag.
-# The chapters' kernels inherit this; it must be set before JAX wakes up.
+# It must be set before JAX wakes up; the book's own chapters are run without it.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0"

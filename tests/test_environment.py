@@ -1,5 +1,6 @@
 """Three files say what the book needs; they cannot disagree, and neither can what is installed."""
 
+import graphlib
 import importlib.metadata
 import subprocess
 import sys
@@ -37,6 +38,13 @@ def test_conda_asks_for_the_same_versions_as_the_package():
     assert {name: needed.specifier for name, needed in conda.items()} == {
         name: REQUIRED[name].specifier for name in conda
     }
+
+
+def test_extras_build_on_each_other_without_a_circle():
+    extras = PROJECT["optional-dependencies"]
+    below = {extra: {one for line in lines for one in Requirement(line).extras} for extra, lines in extras.items()}
+    assert below["book"] == {"notebook"} and below["notebook"] == {"study"}
+    assert tuple(graphlib.TopologicalSorter(below).static_order())
 
 
 @pytest.mark.parametrize("name", REQUIRED)

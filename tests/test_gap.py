@@ -88,6 +88,8 @@ def test_sizes_and_settings_are_broadcast():
 
 def test_the_alignment_is_the_share_of_the_inputs_that_targets_see():
     assert alignment([[1.0, 2.0]], [[2.0]]) == (2**2 * 5) / 2 / 4**2
+    # One output and targets +-1: the squared mean of the signed inputs, (-1, -1, -2).
+    assert alignment([[1.0, 2, 3], [3, 4, 7]], [[1.0], [-1.0]]) == (1 + 1 + 4) / 3
     # Two classes with an input each: the cross term is x/2 for each, C = I/2.
     assert alignment(np.array([[[3.0], [0.0]], [[0.0], [1.0]]]), np.eye(2)) == (9 + 1) / 4 / 2 / (2 / 4)
 

@@ -5,6 +5,7 @@ import builtins
 import functools
 import os
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from pcn_lib.book import notebooks
@@ -61,10 +62,15 @@ def claims_of(stem: str, names: dict[str, Any], record: Any) -> list:
     """The claims that a chapter's own cells make of a record; what they raise while they are made is raised here."""
     names = names | {"record": record}
     os.environ.pop("PCN_RUN_FOLDER", None)
-    for cell in notebooks.code_cells(notebooks.read(chapter(stem).path)):
-        if notebooks.tagged(cell, "claims"):
-            try:
-                exec(compile(cell.source, stem, "exec"), names)
-            except ClaimFailed:
-                pass
+    for cell in _claims(stem):
+        try:
+            exec(cell, names)
+        except ClaimFailed:
+            pass
     return names["claims"]
+
+
+@functools.cache
+def _claims(stem: str) -> tuple[CodeType, ...]:
+    cells = notebooks.code_cells(notebooks.read(chapter(stem).path))
+    return tuple(compile(cell.source, stem, "exec") for cell in cells if notebooks.tagged(cell, "claims"))

@@ -55,11 +55,6 @@ def test_deep_networks_tend_to_the_constants_of_the_theorem(names):
     assert names["T"](2000, 0.05) == pytest.approx(np.sqrt(np.e / (3 * 0.05)), rel=1e-2)
 
 
-def test_the_alignment_is_the_squared_mean_of_the_signed_inputs(names):
-    x, y = np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 7.0]]), np.array([[1.0], [-1.0]])
-    assert names["alignment"](x, y) == (1 + 1 + 4) / 3
-
-
 def test_the_two_parts_are_the_derivative_of_the_equilibrated_energy(names):
     """And the second one's direction knows no data: divided by the loss it is the same for any."""
     parts, derivative, seconds = jax.jit(names["parts"]), jax.jit(closed_form_gradient), []

@@ -50,6 +50,7 @@ def one_unit(activation, *, first: float, second: float, y: float = 1.0) -> Prob
     return Problem(Network((Dense(column(first), plain),), readout, (1,)), x=column(1.0), y=column(y))
 
 
+@jax.jit
 def energy_at(problem: Problem, z: Array) -> Array:
     return energy(problem, (jnp.reshape(z, (1, 1)),))
 
@@ -64,23 +65,33 @@ def test_a_cubic_remainder_needs_three_derivatives(power: float):
     assert np.polyfit(np.log(v), np.log(remainders), 1)[0] == pytest.approx(power, abs=0.02)
 
 
+@jax.jit
+def settled(problem: Problem, z: Array) -> Array:
+    """The minimum that Newton's method finds from z."""
+    slope = jax.grad(partial(energy_at, problem))
+    return jax.lax.fori_loop(0, 20, lambda _, z: z - slope(z) / jax.grad(slope)(z), z)
+
+
+@jax.jit
+def partial_derivative(problem: Problem, z: Array) -> Array:
+    """dF/dw_1 at fixed z."""
+    gradient = jax.grad(lambda network: energy_at(replace(problem, network=network), z))(problem.network)
+    return jax.tree.leaves(gradient)[0][0, 0]
+
+
 def test_the_envelope_theorem_is_about_a_branch_and_the_least_of_two_has_a_kink():
     """phi(z) = z^2: at w_1 = 0 there are two minima, z = +-1/sqrt 2, of equal energy 3/8."""
 
     def branch(first: float, side: float) -> tuple[float, Problem, Array]:
         problem = one_unit(jnp.square, first=first, second=1.0)
-        z = jnp.array(side * 0.7)
-        slope = jax.grad(partial(energy_at, problem))
-        for _ in range(20):
-            z = z - slope(z) / jax.grad(slope)(z)
+        z = settled(problem, jnp.array(side * 0.7))
         return float(energy_at(problem, z)), problem, z
 
     step, partials = 1e-4, {}
     for side in (1.0, -1.0):
         value, problem, z = branch(0.0, side)
         assert value == pytest.approx(3 / 8, rel=1e-12)
-        gradient = jax.grad(lambda network, p=problem, z=z: energy_at(replace(p, network=network), z))(problem.network)
-        partials[side] = float(jax.tree.leaves(gradient)[0].item())
+        partials[side] = float(partial_derivative(problem, z))
         along = (branch(step, side)[0] - branch(-step, side)[0]) / (2 * step)
         assert partials[side] == pytest.approx(along, rel=1e-6)
     least = [min(branch(first, 1.0)[0], branch(first, -1.0)[0]) for first in (step, -step)]
