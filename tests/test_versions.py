@@ -41,7 +41,7 @@ class Environment:
     @property
     def installed(self) -> dict[str, str]:
         lines = self.run("pip", "list", "--format=freeze").split()
-        return dict(line.split("==") for line in lines if "==" in line)
+        return dict(line.replace("_", "-").split("==") for line in lines if "==" in line)
 
 
 def lowest() -> list[str]:

@@ -109,10 +109,10 @@ def test_a_stack_of_drawn_layers_is_one_layer_after_the_other():
 
 class Inside(nnx.Module):
     def __init__(self, part):
-        self.parts = nnx.List([flax_linear(2, 2), part])
+        self.first, self.second = flax_linear(2, 2), part
 
     def __call__(self, h):
-        return self.parts[1](self.parts[0](h))
+        return self.second(self.first(h))
 
 
 @pytest.mark.parametrize(

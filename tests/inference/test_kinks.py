@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from pcn_lib.energy import Problem
 from pcn_lib.inference import Criterion, KinkNewton, SweepsThenNewton, equilibrate
+from pcn_lib.layers import Dense
+from pcn_lib.network import Network
+from pcn_lib.numerics import identity
+from pcn_lib.parameterisation import Scales
 from tests.cases import Case
 from tests.oracles import by_layer, dense_layers
 
@@ -65,6 +70,16 @@ def test_no_lower_energy_is_near_and_standing_still_was_above_it():
             lambda t, line=line: energy(z + t * line), bounds=(-1, 1), method="bounded"
         )
         assert found.fun >= energy(z) * (1 - 1e-12)
+
+
+def test_a_unit_that_crosses_its_kink_is_held_there_at_once():
+    """F = 1/2 (z - 1)^2 + 1/2 (4 + relu(z))^2: from z = 1 Newton's step ends at -3/2, across the minimum F(0) = 8.5."""
+    plain = Scales(multiplier=1.0, variance=1.0, gd_rate=1.0, adam_rate=1.0)
+    hidden, readout = (Dense(jnp.ones((1, 1)), plain, activation=phi) for phi in (identity, jax.nn.relu))
+    problem = Problem(Network((hidden,), readout, (1,)), x=jnp.ones((1, 1)), y=jnp.full((1, 1), -4.0))
+    answer = equilibrate(problem, KinkNewton(1e-8, max_sweeps=0, smooth_steps=0))
+    assert answer.activities[0] == 0 and answer.energies == 8.5
+    assert answer.criterion == Criterion.KINK and answer.steps == 1
 
 
 def test_where_nothing_has_a_kink_it_is_newtons_method():
