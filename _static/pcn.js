@@ -44,11 +44,27 @@
     return point.series ? `${point.series}${edge}: ${numbers}` : numbers + edge;
   }
 
+  // A figure's numbers: from its link, or from a script beside the file that it leads to, since no page opened from
+  // a disk may read a file.
+  const waiting = {};
+  window.pcnNumbers = (name, csv) => waiting[name](csv);
+
+  function numbers(link, then) {
+    if (link.href.startsWith("data:")) {
+      then(new TextDecoder().decode(Uint8Array.from(atob(link.href.split(",")[1]), (c) => c.charCodeAt(0))));
+      return;
+    }
+    waiting[link.href.split("/").pop()] = then;
+    const script = document.createElement("script");
+    script.src = `${link.href}.js`;
+    document.head.append(script);
+  }
+
   function attach(figure) {
     const image = figure.querySelector("img[data-places]");
     const link = figure.querySelector('a[download$=".csv"]');
     if (!image || !link) return;
-    let points = null; // read when first pointed at
+    let points = null; // asked for when first pointed at
     const stage = image.parentElement;
     stage.style.position = "relative";
     const tip = document.createElement("div");
@@ -59,10 +75,13 @@
     tip.setAttribute("role", "status");
     stage.append(dot, tip);
 
-    function read() {
-      const bytes = Uint8Array.from(atob(link.href.split(",")[1]), (c) => c.charCodeAt(0));
+    function read(event) {
+      points = [];
       const panels = JSON.parse(image.dataset.places);
-      return records(new TextDecoder().decode(bytes)).map((r) => placed(r, panels)).filter(Boolean);
+      numbers(link, (csv) => {
+        points = records(csv).map((record) => placed(record, panels)).filter(Boolean);
+        show(event);
+      });
     }
 
     function nearest(x, y, width, height) {
@@ -76,7 +95,7 @@
     }
 
     function show(event) {
-      points = points || read();
+      if (!points) return read(event);
       const box = image.getBoundingClientRect();
       const point = nearest(event.clientX - box.left, event.clientY - box.top, box.width, box.height);
       tip.hidden = dot.hidden = !point;

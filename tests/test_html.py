@@ -1,6 +1,5 @@
 """The pages that `make book` renders: complete, self-contained, with working links."""
 
-import base64
 import re
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ from bs4 import BeautifulSoup
 from pcn_lib.book.address import repository
 from pcn_lib.book.build import build_book
 from pcn_lib.book.doctor import browser
+from pcn_lib.book.mathjax import COMPONENTS, FONT
 from pcn_lib.book.project import Project
 from pcn_lib.book.records import run_of
 from pcn_lib.book.runner import Request, run_chapters
@@ -20,6 +20,8 @@ from pcn_lib.study import load, provenance_of
 from pcn_lib.study.records import FOLDER
 
 PROFILE = "quick"
+#: Bytes of a page with the scripts and styles that it names.
+LIGHT = 2.5e6
 pytestmark = pytest.mark.slow
 
 # Elements that fetch what they name as the page opens, and the attribute that names it.
@@ -76,8 +78,9 @@ def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(
             said = rf"{chapter.name}, (profile quick|recorded run) · data: .+ · device: .+ commit"
             assert lines and all(re.match(said, line) for line in lines), f"{chapter.name}: {lines}"
             links = {link["download"].rsplit(".")[-1]: link["href"] for link in figure.select("a[download]")}
-            assert set(links) == {"csv", "pdf"} and all(link.startswith("data:") for link in links.values())
-            numbers = base64.b64decode(links["csv"].partition(",")[2]).decode()
+            files = {kind: (book.pages / "chapters" / link).resolve() for kind, link in links.items()}
+            assert set(files) == {"csv", "pdf"} and files["pdf"].read_bytes().startswith(b"%PDF")
+            numbers = files["csv"].read_text()
             assert "panel,series,kind,x,y,value\n1," in numbers, f"{chapter.name}: a figure without numbers"
 
 
@@ -133,12 +136,13 @@ def test_the_download_is_the_notebook_in_plain_markdown_and_buttons_open_it_wher
 
 
 @pytest.mark.skipif(browser() is None, reason="no headless browser on this machine")
-def test_search_works_from_a_file(book: Project, pages, tmp_path):
-    address = f"{(book.pages / 'search.html').as_uri()}?q=certificate"
+@pytest.mark.parametrize("word, where", [("certificate", "glossary"), ("ICML", "paper_map"), ("alignment", "explorer")])
+def test_search_works_from_a_file(book: Project, pages, tmp_path, word, where):
+    address = f"{(book.pages / 'search.html').as_uri()}?q={word}"
     command = [browser(), *HEADLESS, f"--user-data-dir={tmp_path}", address]
     shown = BeautifulSoup(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "html.parser")
     found = {urlsplit(link["href"]).path for link in shown.select("#search-results a[href]")}
-    assert any(link.endswith("chapters/glossary.html") for link in found)
+    assert any(link.endswith(f"chapters/{where}.html") for link in found)
 
 
 def test_every_object_on_the_notation_page_is_a_link_to_its_documentation(book: Project, pages):
@@ -158,7 +162,7 @@ def test_the_gallery_has_every_figure_and_the_findings_have_their_pictures(book:
 
 def test_the_paper_map_takes_its_verdicts_from_the_runs(book: Project, pages):
     page = pages[book.pages / "chapters" / "paper_map.html"]
-    verdicts = [row.select("td")[2].text for row in page.select("article table tbody tr")]
+    verdicts = [row.select("td")[2].strong.text for row in page.select("article table tbody tr")]
     assert verdicts and not [verdict for verdict in verdicts if verdict in ("not run", "nothing claimed")]
 
 
@@ -213,3 +217,13 @@ def test_formulae_are_rendered_by_the_books_own_mathjax(book: Project, pages, tm
         drawn = BeautifulSoup(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "html.parser")
         assert drawn.select("article mjx-container"), f"{path.name}: no formula was rendered"
         assert not drawn.select("article [data-mjx-error]"), f"{path.name}: a formula is not TeX that MathJax knows"
+
+
+def test_a_page_with_all_that_it_loads_at_once_is_light(book: Project, pages):
+    """Drawings come as they come into sight; MathJax brings its parts by itself."""
+    brought = [book.pages / "_static" / "mathjax" / f"{part}.js" for part in (*COMPONENTS, FONT.with_suffix(""))]
+    for path in (page_of(book, document) for document in book.documents()):
+        parts = [tag.get("src", tag.get("href")) for tag in pages[path].select("script[src], link[rel=stylesheet]")]
+        files = {path, *brought, *((path.parent / urlsplit(part).path).resolve() for part in parts)}
+        total = sum(file.stat().st_size for file in files)
+        assert total < LIGHT, f"{path.name}: {total / 1e6:.2f} MB"

@@ -20,11 +20,12 @@ from pcn_lib.book.explorer import Explorer, SideBySide
 from pcn_lib.book.findings import Finding, Measured, Shown, Totals
 from pcn_lib.book.gallery import Gallery, write_thumbnails
 from pcn_lib.book.lead import with_lead, with_recorded_first, with_symbols_folded
-from pcn_lib.book.mathjax import copy_mathjax
+from pcn_lib.book.mathjax import COMPONENTS, copy_mathjax
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.published import Published
 from pcn_lib.book.solvers import Solvers
 from pcn_lib.book.sources import with_downloads, with_sources
+from pcn_lib.book.weight import drawings_apart, only_what_is_used
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -55,8 +56,10 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.connect("source-read", _show_run)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.connect("html-page-context", _lead_to_colab_copies, priority=900)
+    app.connect("html-page-context", drawings_apart, priority=900)
     app.connect("build-finished", _write_colab_copies)
     app.connect("build-finished", _write_thumbnails)
+    app.connect("build-finished", only_what_is_used)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
 
 
@@ -71,6 +74,7 @@ def _know_the_repository(app: "Sphinx", config: Any) -> None:
 def _serve_mathjax(app: "Sphinx") -> None:
     if app.builder.format == "html":
         app.config.mathjax_path = copy_mathjax(Path(app.outdir) / "_static")
+        app.config.mathjax3_config = (app.config.mathjax3_config or {}) | {"loader": {"load": list(COMPONENTS)}}
 
 
 def _without_thebe(app: "Sphinx", page: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:

@@ -2,12 +2,14 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
 from pcn_lib.book.doctor import browser
+from pcn_lib.book.weight import drawings_apart
 from pcn_lib.study import Picture, axes_grid, plot_theory, styled
 
 STATIC = Path(__file__).parents[2] / "_static"
@@ -40,10 +42,13 @@ def picture() -> Picture:
     [((0.51, 0.01), "N = 8, measured: (10, 4.000e−5)"), ((0.99, 0.99), "theory (theory): (100, 1)"), ((0.2, 0.5), "")],
     ids=["a number", "theory", "nothing near"],
 )
-def test_the_number_pointed_at_is_named(tmp_path: Path, place, said):
-    page = tmp_path / "page.html"
+@pytest.mark.parametrize("apart", [False, True], ids=["inside", "beside"])
+def test_the_number_pointed_at_is_named(tmp_path: Path, place, said, apart):
+    page, figure = tmp_path / "page.html", {"body": picture()._repr_html_(), "pathto": lambda name, resource: name}
     style, script = ((STATIC / f"pcn.{kind}").read_text() for kind in ("css", "js"))
-    body = f"{picture()._repr_html_()}<script>{script}</script><script>{POINT % place}</script>"
+    if apart:
+        drawings_apart(SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=tmp_path), "", "", figure, None)
+    body = f"{figure['body']}<script>{script}</script><script>{POINT % place}</script>"
     page.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{body}", encoding="utf-8")
     command = [browser(), *HEADLESS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
     shown = BeautifulSoup(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "html.parser")

@@ -29,8 +29,8 @@ def state(book: Project, *claims: Claimed) -> report.ChapterReport:
 
 
 def test_without_patterns_the_papers_claims_are_counted(book: Project):
-    found = state(book, claimed("a"), claimed("b", source="ours", measured=9.0))
-    assert summarised(found, ()) == ("a (1, foretold ≈ 1)", "holds")
+    found = state(book, claimed("a", measured=0.95), claimed("b", source="ours", measured=9.0))
+    assert summarised(found, ()) == ("a (0.95, foretold ≈ 1)", "holds")
 
 
 def test_patterns_choose_claims_by_name_and_more_than_three_are_counted(book: Project):
