@@ -35,8 +35,8 @@ def test_a_pcn_command_is_understood_and_names_what_exists(command: str, monkeyp
     `pcn report` of chapters that were not run ends with 1; 2 is for what does not exist.
     """
     monkeypatch.chdir(ROOT)
-    done = SimpleNamespace(error=None, seconds=0.0)
-    monkeypatch.setattr(runner, "_completed", lambda waiting, *_: ((job, done) for job in waiting))
+    done = lambda job: SimpleNamespace(error=None, seconds=0.0, chapter=job.chapter.name, parameters={})  # noqa: E731
+    monkeypatch.setattr(runner, "_completed", lambda waiting, *_: ((job, done(job)) for job in waiting))
     monkeypatch.setattr(cli, "build", lambda options: 0)
     monkeypatch.setattr(cli, "clean", lambda options: 0)
     monkeypatch.setattr(cli, "verify", lambda options: 0)
