@@ -82,9 +82,10 @@ def choose(
     places = [name for name in PROFILES if name in table]
     first, values = columns[0], {}
     for column in columns[: places.index(profile) + 1]:
-        values |= _checked(column, first)
+        values |= _checked(column, _with_entries(first, column))
     asked = {name: _normal(value, values.get(name)) for name, value in given.items()}
-    values |= _checked({name: value for name, value in asked.items() if value is not None or name not in first}, first)
+    asked = {name: value for name, value in asked.items() if value is not None or name not in first}
+    values |= _checked(asked, _with_entries(first, values))
     if unknown := [name for name in least if name not in first]:
         raise SettingsError(f"least size of {unknown[0]!r} given; {known(unknown[0], first)}")
     for name, value in values.items():
@@ -118,6 +119,13 @@ def _normal(value: Any, model: Any) -> Any:
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _with_entries(first: Mapping[str, Any], column: Mapping[str, Any]) -> dict[str, Any]:
+    """The first column, of whose dictionaries another column may have other entries, each like those it has."""
+    others = {name: value for name, value in column.items() if isinstance(value, dict)}
+    own = {name: first[name] for name in others if isinstance(first.get(name), dict)}
+    return {**first, **{name: dict.fromkeys(others[name], next(iter(value.values()))) for name, value in own.items()}}
 
 
 def _checked(values: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:

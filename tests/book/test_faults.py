@@ -121,6 +121,7 @@ def test_a_full_disk_is_found_before_anything_is_computed(book, monkeypatch, cap
     for module, name in ((runner, "_completed"), (recording, "run_chapters"), (build.subprocess, "run")):
         monkeypatch.setattr(module, name, computed)
     monkeypatch.setattr("pcn_lib.verify.__main__.verify", computed)
+    monkeypatch.setenv("PCN_REPOSITORY", "")  # git need not be asked for it
     monkeypatch.setattr(files.tempfile, "NamedTemporaryFile", full)
     before = sorted(book.root.iterdir())
     assert "cannot be written (No space left on device): make room" in sentence(capsys, *asked)

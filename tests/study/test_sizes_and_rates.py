@@ -39,6 +39,18 @@ def test_a_column_takes_what_it_leaves_out_from_the_one_before_it():
     assert choose("smoke", **TABLE, least=LEAST).seeds == 1 and sizes.widths == (2, 4, 8)
 
 
+def test_a_column_may_have_other_entries_of_a_dictionary_each_like_those_of_the_first():
+    deep = dict(wide=(16, 4), deep=(4, 16))
+    table = TABLE | dict(paper=dict(shapes=deep))
+    assert choose("paper", **table, least=LEAST).shapes == deep
+    more = choose("paper", **table, least=LEAST, given=dict(shapes=dict(deep=(4, 32))))
+    assert more.shapes == dict(wide=(16, 4), deep=(4, 32))
+    with pytest.raises(SettingsError, match="a value like .* is needed"):
+        choose("paper", **table, least=LEAST, given=dict(shapes=dict(narrow=(2, 8))))
+    with pytest.raises(SettingsError, match="a value like .* is needed"):
+        choose("paper", **TABLE, paper=dict(shapes=dict(deep=4)), least=LEAST)
+
+
 @pytest.mark.parametrize(
     "given, sentence",
     [
