@@ -1,6 +1,7 @@
 """The form of a committed chapter: what is measured, over which sizes, what is claimed and drawn stands in it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ MAX_CELL_LINES, MAX_FUNCTION_LINES = 25, 20
 #: Lines of code, without blank ones and comments; and of claims, which are half prose: a sentence, a source and a
 #: reason for each. Solutions of exercises are not counted.
 LEAST_LINES, MAX_LINES, MAX_CLAIM_LINES = 60, 220, 120
+#: A theorem box whose title ends in brackets.
+BRACKETED = re.compile(r"^`{3,}\{prf:\w+\} (.*\(.*\))$", re.MULTILINE)
 TAGS = (*notebooks.FOLDED, notebooks.MEASURE, notebooks.CLAIMS)
 
 
@@ -22,6 +25,10 @@ def violations(path: Path) -> list[str]:
     found = [*_parameters(notebook), *_whole(notebook, path)]
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type != "code":
+            boxes = BRACKETED.findall(cell.source)
+            found += [
+                f"cell {number}: the page sets '{title}' in brackets: write a dash for its own" for title in boxes
+            ]
             continue
         if number == 1 or notebook.cells[number - 2].cell_type != "markdown":
             found.append(f"cell {number}: has no prose before it: say what to look for in a markdown cell")

@@ -49,6 +49,13 @@ def test_what_belongs_in_the_library_is_refused_in_a_chapter(write, code, senten
     assert sentence in found
 
 
+@pytest.mark.parametrize("title, kept", [("Sandwich (ours)", False), ("Sandwich – ours", True), ("(K) outputs", True)])
+def test_a_boxs_title_has_no_brackets_of_its_own_at_its_end(write, title, kept):
+    box = f"# Title\n\n````{{prf:theorem}} {title}\nText (see {{prf:ref}}`x`)\n````"
+    found = violations(write(of_template(lambda cells: cells[0].update(source=box))))
+    assert [title in problem for problem in found] == [True] * (not kept)
+
+
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
