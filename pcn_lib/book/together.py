@@ -106,12 +106,17 @@ def _joined(every: Mapping[str, tuple], tables: list[tuple[tuple, xr.Dataset]]) 
     taken = {str(name) for _, table in tables for name in (*table.dims, *table.variables)}
     axes = {f"given_{name}" if name in taken else name: values for name, values in every.items()}
     placed = [
-        table.reset_coords().expand_dims({axis: [value] for axis, value in zip(axes, place, strict=True)})
+        _counted(table).reset_coords().expand_dims({axis: [value] for axis, value in zip(axes, place, strict=True)})
         for place, table in tables
     ]
     merged = xr.merge(placed, join="outer", compat="no_conflicts", combine_attrs="drop_conflicts").reindex(axes)
     made = [table.attrs.get("provenance", "") for _, table in tables]
     return merged.map(_filled, keep_attrs=True).assign_attrs(provenance=made[0], provenance_of_runs=json.dumps(made))
+
+
+def _counted(table: xr.Dataset) -> xr.Dataset:
+    """The table with places 0, 1, ... along axes that have none of their own, which may be longer in other runs."""
+    return table.assign_coords({name: range(size) for name, size in table.sizes.items() if name not in table.coords})
 
 
 def _filled(values: xr.DataArray) -> xr.DataArray:

@@ -54,6 +54,12 @@ def test_where_runs_have_other_sizes_or_are_missing_there_are_gaps_which_a_file_
     assert missing.gap.isnull().all() and missing.kind == "" and np.isnan(missing.exact)
 
 
+def test_an_axis_without_places_may_be_longer_in_other_runs():
+    runs = {(n,): xr.Dataset({"gap": ("seed", np.arange(1.0, n + 1))}, attrs=dict(provenance="")) for n in (2, 3)}
+    joined = stacked(["seeds"], runs)
+    np.testing.assert_array_equal(joined.gap.sel(seeds=[2, 3]), [[1, 2, np.nan], [1, 2, 3]])
+
+
 def test_every_table_of_a_record_gets_the_axis():
     trees = {(n,): xr.DataTree.from_dict({"/": table(n, 2, 4), "/fine": table(10 * n, 2, 4)}) for n in (3, 1)}
     del trees[1,]["fine"]  # which is a table of one run alone
