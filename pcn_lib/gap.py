@@ -171,7 +171,7 @@ def rounds_to(gap: Gap, cosine: float = 0.99) -> int:
 
     exact for a linear network; with grad s orthogonal to grad Loss, the tangent is t^(k-1) times that of PC.
 
-    Source: derived here; the factor of the multipliers, in the chapter "Multipliers".
+    Source: derived here, see the chapters "One number decides" and, for the factor, "Multipliers".
     """
     allowed, factor = math.sqrt(cosine**-2 - 1), float(gap.energy)
     return 1 + max(0, math.ceil(math.log(allowed / float(gap.tan)) / math.log(factor)))

@@ -20,15 +20,20 @@ class Measured(SphinxRole):
     """{measured}`stem | claim | .3f`: what the recorded run of a chapter measured for one of its claims."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        stem, name, *style = (part.strip() for part in self.text.split("|"))
         # A folder counts as always changed: records come and go.
         self.env.note_dependency(str(Path(self.env.srcdir) / FOLDER))
         try:
-            value = measured(Path(self.env.srcdir), stem, name)
+            words = in_words(Path(self.env.srcdir), self.text)
         except BookError as missing:
             message = self.inliner.reporter.error(str(missing), line=self.lineno)
             return [self.inliner.problematic(self.rawtext, self.rawtext, message)], [message]
-        return [nodes.inline("", with_minus_signs(f"{value:{style[0] if style else '.3g'}}"))], []
+        return [nodes.inline("", with_minus_signs(words))], []
+
+
+def in_words(root: Path, asked: str) -> str:
+    """The number that ``stem | claim | .3f`` asks for, as :func:`measured` has it; without a format, three digits."""
+    stem, name, *style = (part.strip() for part in asked.split("|"))
+    return f"{measured(root, stem, name):{style[0] if style else '.3g'}}"
 
 
 def measured(root: Path, stem: str, name: str) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pcn_lib.book.lead import with_recorded_first
-from pcn_lib.book.notebooks import FOLD_ALL, code_cells, tagged
+from pcn_lib.book.notebooks import FOLD_ALL, code_cells, shown_as_html, tagged
 from pcn_lib.book.project import Project
 from pcn_lib.book.report import ChapterReport
 from pcn_lib.book.tables import CollectingTable
@@ -61,7 +61,7 @@ def thumbnails(state: ChapterReport) -> Iterator[Thumbnail]:
     title = html.escape(state.title)
     cells = (cell for cell in code_cells(notebook) if not tagged(cell, FOLD_ALL))
     outputs = (output for cell in cells for output in cell.outputs)
-    shown = (FIGURE.search("".join(output.get("data", {}).get("text/html", ""))) for output in outputs)
+    shown = (FIGURE.search(shown_as_html(output)) for output in outputs)
     for number, figure in enumerate(filter(None, shown), start=1):
         sentence = figure["caption"].partition(". Data: ")[0]
         svg = base64.b64decode(figure["svg"])

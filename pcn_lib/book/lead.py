@@ -7,7 +7,7 @@ import ast
 import copy
 import re
 
-from pcn_lib.book.notebooks import FOLD, FOLD_ALL, Notebook, code_cells, tagged
+from pcn_lib.book.notebooks import FOLD, FOLD_ALL, Notebook, code_cells, shown_as_html, tagged
 from pcn_lib.book.project import book_module
 
 BARE = "remove-input"  # the theme's tag for a cell without its code
@@ -28,7 +28,7 @@ def with_lead(notebook: Notebook) -> Notebook:
     opening = re.match(r"# .*\n*(?:.+\n?)*", title.source)[0]
     picture = _pictures(first)[0]
     shown = new.new_code_cell(first.source, outputs=[copy.deepcopy(picture)], metadata={"tags": [BARE]})
-    shown.outputs[0].data["text/html"] = f'<div id="{PLACE}">{_html(picture)}</div>'
+    shown.outputs[0].data["text/html"] = f'<div id="{PLACE}">{shown_as_html(picture)}</div>'
     picture.data = {"text/html": ABOVE, "text/plain": "(at the top)"}
     rest = [new.new_markdown_cell(text)] if (text := title.source[len(opening) :].strip()) else []
     title.source = opening.rstrip()
@@ -60,11 +60,7 @@ def with_symbols_folded(notebook: Notebook) -> Notebook:
 
 
 def _pictures(cell: Notebook) -> list[Notebook]:
-    return [output for output in cell.outputs if "pcn-figure" in _html(output)]
-
-
-def _html(output: Notebook) -> str:
-    return "".join(output.get("data", {}).get("text/html", ""))
+    return [output for output in cell.outputs if "pcn-figure" in shown_as_html(output)]
 
 
 def _drawing(source: str) -> tuple[str, bool]:

@@ -82,6 +82,11 @@ def code_digest(notebook: Notebook) -> str:
     return hashlib.sha256("\0".join(cell.source for cell in code_cells(notebook)).encode()).hexdigest()
 
 
+def shown_as_html(output: Notebook) -> str:
+    """What a cell's output is on a page; empty where it is text alone."""
+    return "".join(output.get("data", {}).get("text/html", ""))
+
+
 def parameters_cell(notebook: Notebook) -> Notebook | None:
     return next((cell for cell in notebook.cells if tagged(cell, "parameters")), None)
 

@@ -114,9 +114,7 @@ def _role(role: str, said: str, known: Places) -> str:
         cited = known.works_of(said, in_sentence=role == "cite:t")
         return cited if role == "cite:t" else f"({cited})"
     if role == "measured":
-        stem, name, *style = (part.strip() for part in said.split("|"))
-        value = book_module("pcn_lib.book.findings").measured(known.root, stem, name)
-        return f"{value:{style[0] if style else '.3g'}}"
+        return book_module("pcn_lib.book.findings").in_words(known.root, said)
     explicit = EXPLICIT.fullmatch(said)
     shown, target = (explicit["shown"], explicit["target"]) if explicit else ("", said)
     return known.place(target, shown) if role in REFERRING else shown or said

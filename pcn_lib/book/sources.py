@@ -3,7 +3,7 @@
 import copy
 from functools import partial
 
-from pcn_lib.book.notebooks import Notebook, code_cells
+from pcn_lib.book.notebooks import Notebook, code_cells, shown_as_html
 from pcn_lib.book.project import Project, book_module
 from pcn_lib.book.records import RunRecord
 from pcn_lib.book.report import ChapterReport
@@ -14,10 +14,10 @@ from pcn_lib.study.records import FOLDER
 def with_sources(notebook: Notebook, record: RunRecord) -> Notebook:
     """The notebook with lines of origin under its figures, whose downloads are named after the chapter."""
     result = copy.deepcopy(notebook)
-    outputs = (output.get("data", {}) for cell in code_cells(result) for output in cell.outputs)
-    figures = ((data, shown) for data in outputs if "pcn-figure" in (shown := _text(data)))
-    for number, (data, shown) in enumerate(figures, start=1):
-        data["text/html"] = with_source(shown, partial(_where, record), f"{record.chapter}-figure-{number}")
+    outputs = (output for cell in code_cells(result) for output in cell.outputs)
+    figures = ((output, shown) for output in outputs if "pcn-figure" in (shown := shown_as_html(output)))
+    for number, (output, shown) in enumerate(figures, start=1):
+        output.data["text/html"] = with_source(shown, partial(_where, record), f"{record.chapter}-figure-{number}")
     return result
 
 
@@ -33,11 +33,6 @@ def with_downloads(project: Project, notebook: Notebook, state: ChapterReport) -
     sentence = f"The labelled numbers behind this page as netCDF files: {links}. `xarray.open_dataset` reads them."
     result.cells.append(book_module("nbformat.v4").new_markdown_cell(sentence))
     return result
-
-
-def _text(data: dict) -> str:
-    text = data.get("text/html", "")
-    return text if isinstance(text, str) else "".join(text)
 
 
 def _where(run: RunRecord, date: str) -> str:
