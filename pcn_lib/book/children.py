@@ -1,4 +1,4 @@
-"""The processes that this one has started, a chapter's kernel among them: how much memory and time they take, and their end."""
+"""The processes that this one has started, a chapter's kernel among them: what they take, and their end."""
 
 import importlib
 import multiprocessing
