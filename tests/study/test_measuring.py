@@ -125,9 +125,5 @@ def test_the_record_says_how_it_came_about():
     made = provenance_of(grid(measure, **SIZES, data="Gaussian noise", settings={"rate": 0.1}))
     assert made.data_set == "Gaussian noise" and made.seeds == (0, 1) and made.dtype == "float64"
     assert dict(made.settings) == {"depth": "2, 4", "width": "8, 16, 32", "seed": "0, 1", "rate": "0.1"}
-
-
-def test_seeds_that_the_measurement_runs_over_itself_are_told_too():
-    measured = lambda width: {"a": ("seed", width * np.ones(2))}  # noqa: E731
-    record = grid(measured, width=(1, 2), coords=dict(seed=[3, 4]))
-    assert provenance_of(record).seeds == (3, 4)
+    together = grid(lambda width: dict(loss=("seed", np.zeros(3))), width=(8,), coords=dict(seed=range(4, 7)))
+    assert provenance_of(together).seeds == (4, 5, 6)
