@@ -73,7 +73,7 @@ def _whereabouts(name: str) -> Whereabouts:
             return Whereabouts(name, "", "")
         return Whereabouts(name, "package", str(Path(package.origin).parent))
     if name == "cifar10" and (prepared := cifar10_prepared()):
-        return Whereabouts(name, "$PCN_DATA", str(prepared))
+        return Whereabouts(name, "own folder", str(prepared))
     located = [place for file in FILES[name] if (place := locate(RESOURCES[file].path))]
     if len(located) < len(FILES[name]):
         return Whereabouts(name, "", "")

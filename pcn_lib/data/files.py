@@ -64,7 +64,7 @@ def cache_folder() -> Path:
 def places() -> tuple[tuple[str, Path], ...]:
     """The folders that are searched, in order, each with its name in words."""
     own = data_folder()
-    return (*((("$PCN_DATA", own),) if own else ()), ("Debian package", DEBIAN), ("cache", cache_folder()))
+    return (*((("own folder", own),) if own else ()), ("Debian package", DEBIAN), ("cache", cache_folder()))
 
 
 def locate(path: str) -> tuple[str, Path] | None:

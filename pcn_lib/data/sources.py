@@ -114,7 +114,7 @@ def fashion_mnist() -> ImageSet:
 def cifar10() -> ImageSet:
     """Tiny photographs of ten kinds, 32 x 32 pixels in three colours: a prepared file, or the published archive."""
     if prepared := cifar10_prepared():
-        stored, source = prepared.read_bytes(), f"$PCN_DATA, {prepared.name}"
+        stored, source = prepared.read_bytes(), "own file"
         train, test = _cifar_npz(stored, prepared)
     else:
         found = find(RESOURCES["cifar10"])

@@ -215,7 +215,7 @@ def test_an_unknown_data_set_is_answered_with_the_nearest_name(arguments):
 
 def test_the_users_folder_comes_before_the_packages_and_those_before_the_cache(tmp_path, monkeypatch):
     known(monkeypatch, "tinyshakespeare", LETTERS)
-    for folder, words in (("cache", "cache"), ("debian", "Debian package"), ("own", "$PCN_DATA")):
+    for folder, words in (("cache", "cache"), ("debian", "Debian package"), ("own", "own folder")):
         monkeypatch.setenv("PCN_DATA", str(tmp_path / "own"))
         put(tmp_path / folder / "tinyshakespeare.txt", LETTERS)
         assert text("tinyshakespeare", samples=2).source == words
@@ -310,10 +310,10 @@ def prepared(train: np.ndarray) -> bytes:
 def test_a_prepared_cifar10_is_read_from_the_users_folder(tmp_path, monkeypatch):
     own(tmp_path, monkeypatch, "cifar10_slice.npz", prepared(cifar_pixels(8)))
     found = images("cifar10", Selection(8, flat=False))
-    assert found.note == "8 images of CIFAR-10 ($PCN_DATA, cifar10_slice.npz)"
+    assert found.note == "8 images of CIFAR-10 (own file)"
     np.testing.assert_allclose(found.x.mean(axis=(0, 1, 2)), 0, atol=1e-12)
     np.testing.assert_allclose(found.x.std(axis=(0, 1, 2)), 1)
-    assert fetch("cifar10").source == "$PCN_DATA"
+    assert fetch("cifar10").source == "own folder"
 
 
 @pytest.mark.parametrize(
