@@ -133,7 +133,11 @@ def test_the_comparison_with_a_vanishing_gradient_is_not_a_number():
     assert np.isnan(jax.jit(compare)(zero, zero).total.norm_ratio)
 
 
-@pytest.mark.parametrize("other", [Case(depth=5), Case(width=6), Case(depth=2), Case(skips=False)], ids=str)
+@pytest.mark.parametrize(
+    "other",
+    [Case(depth=5), Case(width=6), Case(depth=2), Case(skips=False), Case(outputs=2), Case(outputs=4)],
+    ids=str,
+)
 def test_gradients_of_different_networks_are_refused(other):
     with pytest.raises(ValueError, match="gradients of different networks given .*; a comparison needs one structure"):
         compare(Case().problem().network, other.problem().network)
