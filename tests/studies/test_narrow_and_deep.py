@@ -79,14 +79,6 @@ def test_rounds_with_penalty_one_begin_at_the_equilibrium_and_are_told_as_passes
     assert names["at_equilibrium"](problem, 1)[1]["certified"] == 0
 
 
-def test_curves_are_means_over_equal_parts_and_leave_the_beginning_out(names):
-    count = names["POINTS"]
-    values = np.concatenate([[1e9], np.repeat(np.arange(count), 2)])
-    axis, means = names["parts"](values)
-    assert axis == "part"
-    np.testing.assert_array_equal(means, np.arange(count))
-
-
 def test_training_by_one_sweep_descends_the_loss_as_adam_does_on_backpropagation(names):
     problem = a_problem(jnp.tanh, depth=3)
     batches = jnp.zeros((2, 1), int)
