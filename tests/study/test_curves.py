@@ -8,7 +8,7 @@ import pytest
 
 from pcn_lib.energy import one_unit_problem
 from pcn_lib.rescaling import LinearExact
-from pcn_lib.study import curves
+from pcn_lib.study import curves, parts
 from pcn_lib.study.timing import cpu_seconds
 from pcn_lib.training import GradientDescent, Schedule, at_start, train
 
@@ -51,3 +51,12 @@ def test_a_call_is_timed_until_it_has_taken_twenty_milliseconds_or_five_times(mo
 
     answer, seconds = cpu_seconds(call)
     assert (answer, len(made)) == ("answer", calls) and seconds == pytest.approx(least / 1000)
+
+
+def test_a_curve_is_kept_in_means_of_equal_parts_that_end_with_the_training():
+    axis, means = parts(np.concatenate([[1e9], np.repeat(np.arange(33), 2)]), 33)
+    assert axis == "part"
+    np.testing.assert_array_equal(means, np.arange(33))
+    assert parts(np.arange(938.0), 40)[1][0] == np.arange(18, 41).mean()
+    np.testing.assert_array_equal(parts(np.arange(100.0), 40)[1][[0, -1]], [20.5, 98.5])
+    assert list(parts([3.0, 1.0], 40)[1]) == [3.0, 1.0]
