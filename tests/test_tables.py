@@ -2,7 +2,7 @@
 
 import pytest
 
-from pcn_lib.tables import aligned, as_html, with_minus_signs
+from pcn_lib.tables import aligned, as_html, as_mathematics, with_minus_signs
 
 
 def test_cells_stand_under_those_of_the_row_above():
@@ -32,3 +32,20 @@ def test_numbers_have_minus_signs_and_words_keep_their_hyphens():
 def test_given_widths_stretch_the_table_over_the_page():
     shown = as_html(("x", "y"), [("1", "2")], "a caption", label="a box", kind="k", widths=("30%", "auto"))
     assert "width:100%;min-width:42em" in shown and "width:30%" in shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("||h||^2 >= mu_1 N^-1/2", "‖h‖<sup>2</sup> ≥ μ<sub>1</sub> N<sup>−1/2</sup>"),
+        ("(1 + 1/L)^(L-2) - 1 < e", "(1 + 1/L)<sup>L−2</sup> − 1 &lt; e"),
+        ("gamma_0^2 N / L, in theta.", "γ<sub>0</sub><sup>2</sup> N / L, in θ."),
+        ("|dF*/dW_L| <= 0.5^k, not 2.", "|∂F*/∂W<sub>L</sub>| ≤ 0.5<sup>k</sup>, not 2."),
+        ("(1/2) sum r^2 + sum_{j<k} (-kappa)^j", "(1/2) Σ r<sup>2</sup> + Σ<sub>j&lt;k</sub> (−κ)<sup>j</sup>"),
+        ("-lambda P^T grad ell as N -> infinity", "−λ P<sup>T</sup> ∇ℓ as N → ∞"),
+        # Words that only begin like a name, marks of sentences, and what is no formula.
+        ("eta, betas, a well-kept sum of 1e-4", "η, betas, a well-kept sum of 1e−4"),
+    ],
+)
+def test_formulas_from_a_keyboard_are_read_as_mathematics(typed: str, read: str):
+    assert as_mathematics(typed) == read
