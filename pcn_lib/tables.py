@@ -6,6 +6,25 @@ from collections.abc import Sequence
 
 #: A space at which no line ends.
 NO_BREAK = "\N{NO-BREAK SPACE}"
+GREEK = dict(
+    zip("alpha beta gamma delta eta theta kappa lambda mu rho sigma tau phi".split(), "αβγδηθκλμρστφ", strict=True)
+)
+#: Mathematics as a keyboard has it, and as a page does; later ones find what earlier ones left.
+TYPED = {
+    r"&gt;=": "≥",
+    r"&lt;=": "≤",
+    r"\|\|": "‖",
+    r" -&gt; ": " → ",
+    r" - ": " − ",
+    r"\binfinity\b": "∞",
+    r"\bsqrt\(": "√(",
+    r"\bgrad (?=\w)": "∇",
+    r"\bdF(\*?)/d(?=\w)": r"∂F\1/∂",
+    r"\bF\*|(?<=∂)F": lambda found: found[0].replace("F", "ℱ"),
+    rf"(?<![A-Za-z])({'|'.join(GREEK)})(?![A-Za-z])": lambda found: GREEK[found[1]],
+    r"(?<=\S)\^(?:\(([^()]*)\)|(−?\w+(?:/\d+)?))": lambda found: f"<sup>{found[1] or found[2]}</sup>",
+    r"(?<![^\W\d_])(∂?[^\W\d_])_(\w+)": r"\1<sub>\2</sub>",
+}
 CELL = (
     "padding:0.4em 0.7em;text-align:left;vertical-align:top;line-height:1.45;"
     "border-bottom:1px solid rgba(128,128,128,0.4)"
@@ -15,6 +34,14 @@ CELL = (
 def with_minus_signs(text: str) -> str:
     """Minus signs for hyphens before digits, those of exponents included; other hyphens stay."""
     return re.sub(r"(?<!\w)-(?=\d)|(?<=\de)-(?=\d)", "−", text)
+
+
+def mathematics(text: str) -> str:
+    """Text of a claim as HTML, in which ``N >= 16 L`` and ``gamma_0^2`` are mathematics."""
+    shown = html.escape(with_minus_signs(text))
+    for typed, sign in TYPED.items():
+        shown = re.sub(typed, sign, shown)
+    return shown
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -48,7 +75,7 @@ def as_html(
     """
     columns = widths or ("auto",) * len(headings)
     head = "".join(
-        f'<th scope="col" style="{CELL};width:{width}">{html.escape(heading)}</th>'
+        f'<th scope="col" style="{CELL};width:{width}">{html.escape(heading)}</th>' if heading else "<td></td>"
         for heading, width in zip(headings, columns, strict=True)
     )
     body = "".join(

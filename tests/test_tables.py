@@ -2,7 +2,7 @@
 
 import pytest
 
-from pcn_lib.tables import aligned, as_html, with_minus_signs
+from pcn_lib.tables import aligned, as_html, mathematics, with_minus_signs
 
 
 def test_cells_stand_under_those_of_the_row_above():
@@ -32,3 +32,23 @@ def test_numbers_have_minus_signs_and_words_keep_their_hyphens():
 def test_given_widths_stretch_the_table_over_the_page():
     shown = as_html(("x", "y"), [("1", "2")], "a caption", label="a box", kind="k", widths=("30%", "auto"))
     assert "width:100%;min-width:42em" in shown and "width:30%" in shown
+
+
+@pytest.mark.parametrize(
+    "typed, shown",
+    [
+        ("1 - F*/Loss falls as N^-1 (N >= 16 L)", "1 − ℱ*/Loss falls as N<sup>−1</sup> (N ≥ 16 L)"),
+        ("(gamma_0^2 (s - 1))^1/2", "(γ<sub>0</sub><sup>2</sup> (s − 1))<sup>1/2</sup>"),
+        ("||lambda M|| of muPC, eta and theta", "‖λ M‖ of muPC, η and θ"),
+        ("dF*/dw_2 is -7/25", "∂ℱ*/∂w<sub>2</sub> is −7/25"),
+        ("mu_min -> infinity, 2^(1/2)", "μ<sub>min</sub> → ∞, 2<sup>1/2</sup>"),
+        ("one-sweep <b>, t = 0 - 1, mean_of_seeds", "one-sweep &lt;b&gt;, t = 0 − 1, mean_of_seeds"),
+    ],
+)
+def test_mathematics_of_a_keyboard_are_shown_as_such_and_words_stay(typed, shown):
+    assert mathematics(typed) == shown
+
+
+def test_a_column_without_a_heading_has_none_that_is_empty():
+    shown = as_html(("", "b"), [("one", "two")], "caption", label="box", kind="kind")
+    assert shown.count('<th scope="col"') == 1 and "<td></td><th" in shown

@@ -7,7 +7,7 @@ from docutils import nodes
 
 from pcn_lib.book.report import ChapterReport, ClaimRow, claim_rows
 from pcn_lib.book.tables import CollectingTable
-from pcn_lib.tables import with_minus_signs
+from pcn_lib.tables import mathematics, with_minus_signs
 
 HEADER = ("claim", "predicted", "measured", "tolerance", "verdict", "device")
 #: What rows may be chosen by: a class of a row, and its words.
@@ -44,7 +44,10 @@ def _choices(rows: tuple[ClaimRow, ...]) -> str:
     counts = Counter(word for row in rows for word in _classes(row))
     made = []
     for subject, words in CHOICES.items():
-        offered = {"all": f"all {len(rows)}"} | {key: f"{text} ({counts[key]})" for key, text in words.items()}
+        offered = {key: f"{text} ({counts[key]})" for key, text in words.items() if counts[key]}
+        if len(offered) < 2:
+            continue  # nothing to choose
+        offered = {"all": f"all {len(rows)}"} | offered
         buttons = "".join(
             f'<input type="radio" name="pcn-{subject}" id="pcn-{subject}-{key}"{" checked" * (key == "all")}>'
             f'<label for="pcn-{subject}-{key}">{text}</label>'
@@ -57,11 +60,12 @@ def _choices(rows: tuple[ClaimRow, ...]) -> str:
 def _table(rows: tuple[ClaimRow, ...]) -> str:
     head = "".join(f'<th scope="col">{words}</th>' for words in HEADER)
     body = "".join(map(_row, rows))
-    return f'<table class="table pcn-claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    table = f'<table class="table pcn-claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="pst-scrollable-table-container">{table}</div>'
 
 
 def _row(row: ClaimRow) -> str:
-    name, statement, source = (html.escape(text) for text in (row.claim.name, row.claim.statement, row.claim.source))
+    name, statement, source = map(mathematics, (row.claim.name, row.claim.statement, row.claim.source))
     first = f'<th scope="row">{name}<p>{statement} ({source})</p></th>'
     device = f"{row.device} ✓ GPU" if row.confirmed else row.device
     texts = (*map(with_minus_signs, row.quantities), row.claim.verdict, device)

@@ -133,7 +133,7 @@ def _row(claim: Claim) -> tuple[str, ...]:
 
 
 def _html_cells(claim: Claim) -> tuple[str, ...]:
-    name, verdict, predicted, measured, tolerance, source = map(html.escape, _row(claim))
+    _, verdict, predicted, measured, tolerance, source = map(html.escape, _row(claim))
     small = "font-size:0.85em;opacity:0.85"
     badge = (
         f"background:{COLOURS[claim.as_expected]};color:#fff;border-radius:0.4em;padding:0.1em 0.5em;"
@@ -141,8 +141,9 @@ def _html_cells(claim: Claim) -> tuple[str, ...]:
     )
     # In two lines where there are two parts, to leave room to the reasons.
     verdict = ", ".join(part.replace(" ", tables.NO_BREAK) for part in verdict.split(", "))
-    named = f'{name}<br><span style="font-weight:normal;{small}">{html.escape(claim.statement)}</span>'
-    because = f'<span style="{small}">{html.escape(claim.because)}</span>'
+    statement, because = tables.mathematics(claim.statement), tables.mathematics(claim.because)
+    named = f'{tables.mathematics(claim.name)}<br><span style="font-weight:normal;{small}">{statement}</span>'
+    because = f'<span style="{small}">{because}</span>'
     allowed = f"{tolerance}<br>{because}" if tolerance else because
     return named, f'<span style="{badge}">{verdict}</span>', predicted, measured, allowed, source
 
