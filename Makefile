@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test check bench clean
+.PHONY: help book pdf test check bench mutants clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -32,6 +32,10 @@ check: $(INSTALLED)  ## style, committed form of chapters, layering, types: seco
 
 bench: $(INSTALLED)  ## measure speed and memory, and record them for the book
 	@$(BIN)/python -m benchmarks
+
+mutants: $(INSTALLED)  ## plant defects, SAMPLE=30 of them in MODULE=energy, and show those that no test notices
+	@$(BIN)/python -c 'import cosmic_ray' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]'
+	@$(BIN)/python tests/mutants.py $(MODULE) $(if $(SAMPLE),--sample $(SAMPLE))
 
 clean:  ## remove runs, pages and caches (the environment stays)
 	rm -rf _build _run .cache .pytest_cache .ruff_cache

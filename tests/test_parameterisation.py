@@ -1,31 +1,62 @@
 """The table of multipliers, variances and rates, row by row against the paper's."""
 
 import math
+from dataclasses import astuple, replace
 
 import jax
 import numpy as np
 import pytest
 
-from pcn_lib.parameterisation import Exponents, Role, Scales, abcd, mupc, mupc_skips, ntp, sp, sp_uniform
+from pcn_lib.parameterisation import (
+    Exponents,
+    Power,
+    Role,
+    Scales,
+    abcd,
+    complete_p,
+    mupc,
+    mupc_convolutional,
+    mupc_skips,
+    ntp,
+    sp,
+    sp_uniform,
+)
 
-D, N, L, GAMMA = 7, 5, 11, 0.5
-FAN_IN = {Role.INPUT: D, Role.HIDDEN: N, Role.OUTPUT: N}
+# No fan-in is the width, as in convolutions: no power of one can pass for a power of the other.
+D, H, R, N, L, GAMMA = 7, 3, 13, 5, 11, 0.5
+FAN_IN = {Role.INPUT: D, Role.HIDDEN: H, Role.OUTPUT: R}
 E = Exponents(a_in=0.1, a=0.2, a_out=0.3, b_in=0.4, b=0.6, b_out=0.7, c=0.8, d=0.9, alpha=1.1)
 
-#: (multiplier, variance, GD rate, Adam rate) for input, hidden and output weights.
+
+def complete_p_table(gamma_0: float):
+    return complete_p(0.3)
+
+
+#: (multiplier, variance, GD rate, Adam rate, Adam epsilon unless 1) for input, hidden and output weights.
 TABLE = {
-    sp: [(1, 1 / D, 1, 1), (1, 1 / N, 1, 1), (1 / GAMMA, 1 / N, 1, 1)],
-    sp_uniform: [(1, 1 / (3 * D), 1, 1), (1, 1 / (3 * N), 1, 1), (1 / GAMMA, 1 / (3 * N), 1, 1)],
-    ntp: [(D**-0.5, 1, 1, 1), (N**-0.5, 1, 1, 1), (N**-0.5 / GAMMA, 1, 1, 1)],
+    sp: [(1, 1 / D, 1, 1), (1, 1 / H, 1, 1), (1 / GAMMA, 1 / R, 1, 1)],
+    sp_uniform: [(1, 1 / (3 * D), 1, 1), (1, 1 / (3 * H), 1, 1), (1 / GAMMA, 1 / (3 * R), 1, 1)],
+    ntp: [(D**-0.5, 1, 1, 1), (H**-0.5, 1, 1, 1), (R**-0.5 / GAMMA, 1, 1, 1)],
     mupc: [
         (D**-0.5, 1, GAMMA**2 * N, N**-0.5),
-        (N**-0.5, 1, GAMMA**2 * N, N**-0.5),
-        (1 / (GAMMA * N), 1, GAMMA**2 * N, N**-0.5),
+        (H**-0.5, 1, GAMMA**2 * N, N**-0.5),
+        (1 / (GAMMA * R), 1, GAMMA**2 * N, N**-0.5),
     ],
     mupc_skips: [
         (D**-0.5, 1, GAMMA**2 * N, (N * L) ** -0.5),
-        ((N * L) ** -0.5, 1, GAMMA**2 * N, (N * L) ** -0.5),
-        (1 / (GAMMA * N), 1, GAMMA**2 * N, (N * L) ** -0.5),
+        ((H * L) ** -0.5, 1, GAMMA**2 * N, (N * L) ** -0.5),
+        (1 / (GAMMA * R), 1, GAMMA**2 * N, (N * L) ** -0.5),
+    ],
+    mupc_convolutional: [
+        (D**-0.5, 1, GAMMA**2 * N, 1),
+        ((H * L) ** -0.5, 1, GAMMA**2 * N, (N * L) ** -0.5),
+        (1 / (GAMMA * R), 1, GAMMA**2 * N, (N * L) ** -0.5),
+    ],
+    # The rate of gradient descent is Adam's over its epsilon, where the fan-in is the width.
+    complete_p_table: [
+        (1, 0.09, N, 1, 1 / N),
+        (1 / L, 0.09, N * L / H, 1 / N, 1 / (N * L)),
+        (1 / N, 0.09, N, 1, 1 / N),
     ],
     lambda gamma_0: abcd(E, gamma_0): [
         (N**-0.1 * D**-0.5, N**-0.4, GAMMA**2 * N**-0.8, 1),
@@ -44,13 +75,29 @@ def numbers(parameterisation, role) -> Scales:
 @pytest.mark.parametrize("row, role", list(enumerate(Role)))
 def test_each_row_of_the_table_is_the_papers(make, row, role):
     scales = numbers(make(gamma_0=GAMMA), role)
-    given = (scales.multiplier, scales.variance, scales.gd_rate, scales.adam_rate)
-    np.testing.assert_allclose(given, TABLE[make][row], rtol=1e-14)
+    np.testing.assert_allclose(astuple(scales), (*TABLE[make][row], 1)[:5], rtol=1e-14)
+
+
+@pytest.mark.parametrize("make", TABLE, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("role", list(Role))
+def test_a_vector_has_the_powers_of_depth_and_its_gradient_those_of_the_width(make, role):
+    p = make(gamma_0=GAMMA)
+    size = 1 if role is Role.OUTPUT else N
+    alone, wide = (p.scales(role, fan_in=1, width=width, depth=L) for width in (1, size))
+    expected = alone.multiplier, 0, wide.gd_rate, alone.adam_rate, wide.adam_epsilon
+    np.testing.assert_allclose(astuple(p.vector_scales(role, N, L)), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("make", [sp, sp_uniform, ntp, mupc, mupc_skips, mupc_convolutional, abcd, complete_p])
+def test_the_output_scale_is_one_unless_given(make):
+    assert make().gamma_0 == 1
+    if make is not complete_p:
+        assert make() == make(gamma_0=1.0) and make(gamma_0=GAMMA).gamma_0 == GAMMA
 
 
 @pytest.mark.parametrize("role", list(Role))
 def test_the_default_abcd_exponents_are_mupc(role):
-    ours, named = numbers(abcd(gamma_0=GAMMA), role), numbers(mupc(GAMMA), role)
+    ours, named = (p.scales(role, fan_in=N, width=N, depth=L) for p in (abcd(gamma_0=GAMMA), mupc(GAMMA)))
     for field in ("multiplier", "variance", "gd_rate"):
         assert getattr(ours, field) == pytest.approx(getattr(named, field), rel=1e-14)
 
@@ -102,3 +149,8 @@ def test_a_parameterisation_prints_as_its_table():
     assert rows[4].split() == ["hidden", "vectors", "L^-0.5", "0", "4", "N", "L^-0.5"]
     assert rows[5].split() == ["output", "vectors", "0.5", "0", "4", "L^-0.5"]
     assert all(len(row) <= len(header) + 20 for row in rows)
+
+
+def test_the_table_has_a_column_for_adams_epsilon_where_one_differs_from_one():
+    assert "epsilon" not in str(mupc_skips()) and "N^-1 L^-1" in str(complete_p())
+    assert "Adam epsilon / eps" in str(replace(sp(), hidden=replace(sp().hidden, adam_epsilon=Power(0.5))))

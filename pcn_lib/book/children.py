@@ -1,4 +1,4 @@
-"""The processes that this one has started, a chapter's kernel among them: how much memory they take, and their end."""
+"""The processes that this one has started, a chapter's kernel among them: what they take, and their end."""
 
 import importlib
 import multiprocessing
@@ -34,11 +34,12 @@ def end_with_parent() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-class PeakMemory:
-    """While entered, looks at the memory of this process's children, the kernels, and keeps the largest sum seen."""
+class Usage:
+    """While entered, looks at this process's children, the kernels: the largest memory seen, and their cores' time."""
 
     def __init__(self):
         self._largest = 0
+        self._spent: dict[int, float] = {}
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -47,7 +48,12 @@ class PeakMemory:
         """The largest resident memory seen, or None where none could be seen."""
         return round(self._largest / 2**20) or None
 
-    def __enter__(self) -> "PeakMemory":
+    @property
+    def core_seconds(self) -> float | None:
+        """The time that the cores worked for them, added up, up to the last look; None where none could be seen."""
+        return round(sum(self._spent.values()), 1) or None
+
+    def __enter__(self) -> "Usage":
         self._watcher.start()
         return self
 
@@ -58,6 +64,7 @@ class PeakMemory:
     def _watch(self) -> None:
         while not self._over.wait(INTERVAL):
             self._largest = max(self._largest, sum(_each_child(lambda child: child.memory_info().rss)))
+            self._spent |= dict(_each_child(lambda child: (child.pid, sum(child.cpu_times()[:2]))))
 
 
 def _each_child(look: Callable) -> list:

@@ -44,10 +44,7 @@ def _choices(rows: tuple[ClaimRow, ...]) -> str:
     counts = Counter(word for row in rows for word in _classes(row))
     made = []
     for subject, words in CHOICES.items():
-        offered = {key: f"{text} ({counts[key]})" for key, text in words.items() if counts[key]}
-        if len(offered) < 2:
-            continue  # nothing to choose
-        offered = {"all": f"all {len(rows)}"} | offered
+        offered = {"all": f"all {len(rows)}"} | {key: f"{text} ({counts[key]})" for key, text in words.items()}
         buttons = "".join(
             f'<input type="radio" name="pcn-{subject}" id="pcn-{subject}-{key}"{" checked" * (key == "all")}>'
             f'<label for="pcn-{subject}-{key}">{text}</label>'

@@ -10,7 +10,10 @@ from pcn_lib.provenance import provenance_of
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a run, and the MiB that its kernel took at most where that was measured."""
+    """Seconds of a run, and the MiB that its kernel took at most where that was measured.
+
+    On a CPU the seconds are the cores', added up: what else the machine did meanwhile does not count.
+    """
 
     seconds: float
     memory: int | None = None
@@ -33,7 +36,9 @@ def identity(project: Project) -> str:
 def _ran(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
     runs = [(profile, run_of(project, chapter, profile).record) for profile in PROFILES]
     return [
-        (profile, "CPU" if run.platform == "cpu" else run.device, Cost(run.seconds, run.memory))
+        (profile, "CPU", Cost(run.core_seconds or run.seconds, run.memory))
+        if run.platform == "cpu"
+        else (profile, run.device, Cost(run.seconds, run.memory))
         for profile, run in runs
         if run is not None and run.error is None
     ]
@@ -48,5 +53,6 @@ def _recorded(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]
         return []
     record = load(path)
     (profile, settings), device = json.loads(record.attrs["recorded"]), provenance_of(record).device
-    cost = Cost(record.attrs["seconds"], record.attrs.get("memory"))
+    spent = record.attrs.get("core_seconds") if device == "CPU" else None
+    cost = Cost(spent or record.attrs["seconds"], record.attrs.get("memory"))
     return [(profile, device, cost)] if not settings else []

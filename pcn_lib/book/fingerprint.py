@@ -66,7 +66,7 @@ def library_files(notebook: Notebook) -> list[Path]:
         for path in _module_files(waiting.pop()):
             if path not in reached:
                 reached.add(path)
-                package = _dotted(path if path.name == "__init__.py" else path.parent / "__init__.py")
+                package = ".".join((LIBRARY.name, *path.parent.relative_to(LIBRARY).parts))
                 waiting += _imports(path.read_text(encoding="utf-8"), package)
     other = (path for path in LIBRARY.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
     return sorted(reached.union(other))
@@ -92,7 +92,3 @@ def _module_files(name: str) -> list[Path]:
     places = [LIBRARY.joinpath(*rest[:depth]) for depth in range(len(rest) + 1)]
     candidates = [path for place in places for path in (place / "__init__.py", place.with_suffix(".py"))]
     return [path for path in candidates if path.is_file()]
-
-
-def _dotted(package_file: Path) -> str:
-    return ".".join((LIBRARY.name, *package_file.parent.relative_to(LIBRARY).parts))

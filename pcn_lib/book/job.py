@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from pcn_lib.book import fingerprint, notebooks
-from pcn_lib.book.children import PeakMemory, kill_children
+from pcn_lib.book.children import Usage, kill_children
 from pcn_lib.book.devices import Device
 from pcn_lib.book.project import BookError, Chapter, Project, book_module
 from pcn_lib.book.records import Run, RunRecord, keep, making, run_of
@@ -82,7 +82,7 @@ def execute(job: Job) -> RunRecord:
     try:
         with making(job.run) as partial:
             os.environ.update(job.environment, PCN_RUN_FOLDER=str(partial))
-            with PeakMemory() as memory:
+            with Usage() as usage:
                 error = _papermill(job, partial)
             record = RunRecord(
                 chapter=job.chapter.name,
@@ -97,7 +97,8 @@ def execute(job: Job) -> RunRecord:
                 sources=job.sources,
                 key=job.key,
                 files={},
-                memory=memory.mebibytes,
+                memory=usage.mebibytes,
+                core_seconds=usage.core_seconds,
             )
             return keep(partial, record, job.run)
     finally:

@@ -65,7 +65,8 @@ def record_chapter(
     record = load(kept)
     claims = (folder / "claims.json").read_text(encoding="utf-8")
     record.attrs |= {"recorded": asked, "claims": claims, "seconds": run.seconds}
-    record.attrs |= {"memory": run.memory} if run.memory else {}
+    seen = {"memory": run.memory, "core_seconds": run.core_seconds}
+    record.attrs |= {name: value for name, value in seen.items() if value is not None}
     save(record, path)
     shutil.rmtree(points_of(project, chapter), ignore_errors=True)
     return Recording(chapter, recorded_claims(load(path)), True, run.seconds)

@@ -34,7 +34,8 @@ LOCK = ".lock"
 class RunRecord:
     """How one chapter ran, and the digest of every file that it left, by name.
 
-    `memory` is the most that its kernel took, in MiB, where that could be seen.
+    `memory` is the most that its kernel took, in MiB, and `core_seconds` how long the cores worked for it, added up,
+    where they could be seen.
     """
 
     chapter: str
@@ -50,6 +51,7 @@ class RunRecord:
     key: str
     files: dict[str, str]
     memory: int | None = None
+    core_seconds: float | None = None
 
     @property
     def crashed(self) -> bool:

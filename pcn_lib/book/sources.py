@@ -22,12 +22,12 @@ def with_sources(notebook: Notebook, record: RunRecord, chapter: Chapter) -> Not
     visible = [drawing(cell.source)[0] for cell, _ in pictures if not tagged(cell, FOLD_ALL)]
     place = 0
     for cell, output in pictures:
-        folded = tagged(cell, FOLD_ALL)
-        number = place + 1 + (visible[place:].index(drawing(cell.source)[0]) if folded else 0)
+        folded, name = tagged(cell, FOLD_ALL), drawing(cell.source)[0]
+        number = place + 1 + (visible[place:].index(name) if folded and name in visible[place:] else 0)
         place += not folded
-        where, name = partial(_where, record), f"{record.chapter}-figure-{number}{'-own' * folded}"
+        file = f"{record.chapter}-figure-{number}{'-own' * folded}"
         title = chapter.figure(number) + ", of this page's own run" * folded
-        output.data["text/html"] = with_source(shown_as_html(output), where, name, title)
+        output.data["text/html"] = with_source(shown_as_html(output), partial(_where, record), file, title)
     return result
 
 

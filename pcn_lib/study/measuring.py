@@ -100,7 +100,8 @@ def grid(
     record = _joined(labelled, {point: found[point] for point in chosen}, coords)
     # Kept points tell what they took when they were measured.
     seconds = time.monotonic() - start + sum(found[point].attrs["seconds"] for point in set(chosen) - set(waiting))
-    seeds = tuple(int(seed) for seed in labelled.get("seed", ()) if isinstance(seed, int | np.integer))
+    seeded = labelled.get("seed", coords.get("seed", ()))  # an axis of the grid, or of what is measured at once
+    seeds = tuple(int(seed) for seed in seeded if isinstance(seed, int | np.integer))
     origin = provenance({**words, **settings}, seconds=seconds, data_set=data, seeds=seeds)
     # The machinery removes its own folder when the chapter is done: a chapter may have several grids.
     for path in kept.values() if points_folder else ():

@@ -78,6 +78,13 @@ def test_costs_are_those_of_the_runs_that_succeeded_by_device(book: Project):
     }
 
 
+def test_on_a_cpu_what_counts_is_how_long_its_cores_worked(book: Project):
+    ran(book, "quick", core_seconds=40.0)
+    ran(book, "full", platform="gpu", device="gpu (NVIDIA H100)", core_seconds=40.0)
+    seconds = {device: cost.seconds for (_, device), row in costs.costs(book).items() for cost in row.values()}
+    assert seconds == {"CPU": 40.0, "gpu (NVIDIA H100)": 95.0}
+
+
 def test_a_recorded_result_says_what_its_profile_cost(book: Project):
     from pcn_lib.study.records import FOLDER, save
     from tests.book.test_diff import by_theory
@@ -88,8 +95,8 @@ def test_a_recorded_result_says_what_its_profile_cost(book: Project):
     before = costs.identity(book)
     save(by_theory("full", seconds=70.0), book.root / FOLDER / "halves.nc")
     assert costs.identity(book) != before
-    save(by_theory("full").assign_attrs(memory=2048), book.root / FOLDER / "halves.nc")
-    assert list(costs.costs(book).values()) == [{"full": Cost(65.0, 2048)}]
+    save(by_theory("full").assign_attrs(memory=2048, core_seconds=30.0), book.root / FOLDER / "halves.nc")
+    assert list(costs.costs(book).values()) == [{"full": Cost(30.0, 2048)}]
 
 
 @pytest.mark.slow

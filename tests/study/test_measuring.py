@@ -125,3 +125,5 @@ def test_the_record_says_how_it_came_about():
     made = provenance_of(grid(measure, **SIZES, data="Gaussian noise", settings={"rate": 0.1}))
     assert made.data_set == "Gaussian noise" and made.seeds == (0, 1) and made.dtype == "float64"
     assert dict(made.settings) == {"depth": "2, 4", "width": "8, 16, 32", "seed": "0, 1", "rate": "0.1"}
+    together = grid(lambda width: dict(loss=("seed", np.zeros(3))), width=(8,), coords=dict(seed=range(4, 7)))
+    assert provenance_of(together).seeds == (4, 5, 6)
