@@ -95,11 +95,12 @@ def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(
     for chapter in book.chapters():
         for figure in pages[page_of(book, chapter.path)].select("figure.pcn-figure"):
             lines = [line.text for line in figure.select("p.pcn-source span[data-made]")]
-            # Of a single record the caption says the data and the device.
-            more = "data: .+ · device: .+ · " if len(lines) > 1 else ""
+            # What all records share is in the caption.
+            more = "(data: .+ · device: .+ · )?" if len(lines) > 1 else ""
             said = rf"{chapter.name}, (profile quick|recorded run) · {more}commit"
             assert lines and all(re.match(said, line) for line in lines), f"{chapter.name}: {lines}"
             assert ". Data: " in figure.figcaption.text
+            assert re.match(rf"{chapter.figure(1)[:-1]}\d", figure.figcaption.b.text)
             links = {link["download"].rsplit(".")[-1]: link["href"] for link in figure.select("a[download]")}
             files = {kind: (book.pages / "chapters" / link).resolve() for kind, link in links.items()}
             assert set(files) == {"csv", "pdf"} and files["pdf"].read_bytes().startswith(b"%PDF")
