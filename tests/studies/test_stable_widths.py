@@ -30,8 +30,8 @@ def resized(names: dict, **sizes) -> dict:
 
 def test_stable_is_less_than_not_exploding_and_a_frozen_prediction_is_not_stable(names):
     """By hand on four values of c: (1, -3/2) keeps features of order one and lets the prediction freeze."""
-    small = resized(names, ds=(0.0, 0.5, 1.0), cs=(-2.0, -1.5, -1.0, 0.0))
-    theory = small["predicted"]()
+    d, c = (xr.DataArray(values, [(axis, values)]) for axis, values in (("d", [0, 0.5, 1]), ("c", [-2, -1.5, -1, 0])))
+    theory = names["predicted"](d, c)
     so = {
         name: np.argwhere(one.transpose("d", "c").to_numpy()).tolist() for name, one in names["classes"](theory).items()
     }
