@@ -3,45 +3,42 @@
 import html
 import re
 from collections.abc import Sequence
+from unicodedata import lookup
 
 #: A space at which no line ends.
 NO_BREAK = "\N{NO-BREAK SPACE}"
-GREEK = dict(
-    zip("alpha beta gamma delta eta theta kappa lambda mu rho sigma tau phi".split(), "αβγδηθκλμρστφ", strict=True)
-)
-#: Mathematics as a keyboard has it, and as a page does; later ones find what earlier ones left.
-TYPED = {
-    r"&gt;=": "≥",
-    r"&lt;=": "≤",
-    r"\|\|": "‖",
-    r" -&gt; ": " → ",
-    r" - ": " − ",
-    r"\binfinity\b": "∞",
-    r"\bsqrt\(": "√(",
-    r"\bgrad (?=\w)": "∇",
-    r"\bdF(\*?)/d(?=\w)": r"∂F\1/∂",
-    r"\bF\*|(?<=∂)F": lambda found: found[0].replace("F", "ℱ"),
-    rf"(?<![A-Za-z])({'|'.join(GREEK)})(?![A-Za-z])": lambda found: GREEK[found[1]],
-    r"(?<=\S)\^(?:\(([^()]*)\)|(−?\w+(?:/\d+)?))": lambda found: f"<sup>{found[1] or found[2]}</sup>",
-    r"(?<![^\W\d_])(∂?[^\W\d_])_(\w+)": r"\1<sub>\2</sub>",
-}
 CELL = (
     "padding:0.4em 0.7em;text-align:left;vertical-align:top;line-height:1.45;"
     "border-bottom:1px solid rgba(128,128,128,0.4)"
 )
 
+#: How formulas are typed where there is only a keyboard, and the sign that stands for it.
+SIGNS = {"||": "‖", "<=": "≤", ">=": "≥", "->": "→"}
+NAMES = {"infinity": "∞", "sqrt": "√", "eps": "ε", "ell": "ℓ"} | {
+    name: lookup(f"GREEK SMALL LETTER {'LAMDA' if name == 'lambda' else name.upper()}")
+    for name in ("alpha", "beta", "gamma", "eta", "theta", "kappa", "lambda", "mu", "nu", "rho", "sigma", "phi")
+}
+NAMED = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(NAMES)})(?![A-Za-z])|{'|'.join(map(re.escape, SIGNS))}")
+POWER = re.compile(r"\^(?:\(([^()]*)\)|(-?(?:\d+(?:\.\d+)?(?:/\d+)?\w*|\w+)))")
+INDEX = re.compile(r"(?:(?<=‖)|(?<=\b\w))_(?:\{([^}]*)\}|(\d+|[A-Za-z]|min|max)\b)")
+SUM = re.compile(r"\bsum(?=_)|(?<=\) )sum\b")  # not the word
+MINUS = re.compile(r"(?<![\w)\]^])-(?=[\w∇])")
+DERIVATIVE = re.compile(r"\bd([A-Z]\*?)/d(?=\w)")
+
+
+def as_mathematics(text: str) -> str:
+    """A sentence with formulas as a keyboard has them, as HTML: ``||h||^2 >= mu_1 N^-1/2`` in letters and signs."""
+    text = DERIVATIVE.sub(r"∂\1/∂", text)
+    text = SUM.sub("Σ", text)
+    text = NAMED.sub(lambda one: NAMES.get(one[0]) or SIGNS[one[0]], text.replace("grad ", "∇"))
+    text = MINUS.sub("−", html.escape(text.replace(" - ", " − ")))
+    text = POWER.sub(lambda one: f"<sup>{(one[1] or one[2]).replace('-', '−')}</sup>", text)
+    return with_minus_signs(INDEX.sub(lambda one: f"<sub>{one[1] or one[2]}</sub>", text))
+
 
 def with_minus_signs(text: str) -> str:
     """Minus signs for hyphens before digits, those of exponents included; other hyphens stay."""
     return re.sub(r"(?<!\w)-(?=\d)|(?<=\de)-(?=\d)", "−", text)
-
-
-def mathematics(text: str) -> str:
-    """Text of a claim as HTML, in which ``N >= 16 L`` and ``gamma_0^2`` are mathematics."""
-    shown = html.escape(with_minus_signs(text))
-    for typed, sign in TYPED.items():
-        shown = re.sub(typed, sign, shown)
-    return shown
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

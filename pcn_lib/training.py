@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from pcn_lib.energy import Problem, loss
 from pcn_lib.gradients import GradientComparison, compare, loss_and_bp_gradient, pc_gradient
 from pcn_lib.inference import Equilibrium, Solver, check_solver
-from pcn_lib.network import Network, check_input
+from pcn_lib.network import Network, check_input, feedforward
 from pcn_lib.numerics import check_key
 from pcn_lib.optimisers import Adam as Adam
 from pcn_lib.optimisers import GradientDescent as GradientDescent
@@ -183,6 +183,13 @@ def shuffled_batches(key: Array, samples: int, batch: int, steps: int) -> Int[Ar
     epochs = -(-steps // per_epoch)
     orders = jax.vmap(lambda key: jax.random.permutation(key, samples))(jax.random.split(key, epochs))
     return orders[:, : per_epoch * batch].reshape(-1, batch)[:steps]
+
+
+@jax.jit
+def accuracy(network: Network, x: Float[Array, "samples *inputs"], y: Float[Array, "samples K"]) -> Float[Array, ""]:
+    """The share of samples whose largest output is the target's; outputs that are not numbers are none of them."""
+    outputs = feedforward(network, x).output
+    return jnp.mean((outputs.argmax(-1) == y.argmax(-1)) & jnp.isfinite(outputs).all(-1))
 
 
 @partial(jax.jit, static_argnames="solver")

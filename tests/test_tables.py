@@ -2,7 +2,7 @@
 
 import pytest
 
-from pcn_lib.tables import aligned, as_html, mathematics, with_minus_signs
+from pcn_lib.tables import aligned, as_html, as_mathematics, with_minus_signs
 
 
 def test_cells_stand_under_those_of_the_row_above():
@@ -35,18 +35,20 @@ def test_given_widths_stretch_the_table_over_the_page():
 
 
 @pytest.mark.parametrize(
-    "typed, shown",
+    ("typed", "read"),
     [
-        ("1 - F*/Loss falls as N^-1 (N >= 16 L)", "1 − ℱ*/Loss falls as N<sup>−1</sup> (N ≥ 16 L)"),
-        ("(gamma_0^2 (s - 1))^1/2", "(γ<sub>0</sub><sup>2</sup> (s − 1))<sup>1/2</sup>"),
-        ("||lambda M|| of muPC, eta and theta", "‖λ M‖ of muPC, η and θ"),
-        ("dF*/dw_2 is -7/25", "∂ℱ*/∂w<sub>2</sub> is −7/25"),
-        ("mu_min -> infinity, 2^(1/2)", "μ<sub>min</sub> → ∞, 2<sup>1/2</sup>"),
-        ("one-sweep <b>, t = 0 - 1, mean_of_seeds", "one-sweep &lt;b&gt;, t = 0 − 1, mean_of_seeds"),
+        ("||h||^2 >= mu_1 N^-1/2", "‖h‖<sup>2</sup> ≥ μ<sub>1</sub> N<sup>−1/2</sup>"),
+        ("(1 + 1/L)^(L-2) - 1 < e", "(1 + 1/L)<sup>L−2</sup> − 1 &lt; e"),
+        ("gamma_0^2 N / L, in theta.", "γ<sub>0</sub><sup>2</sup> N / L, in θ."),
+        ("|dF*/dW_L| <= 0.5^k, not 2.", "|∂F*/∂W<sub>L</sub>| ≤ 0.5<sup>k</sup>, not 2."),
+        ("(1/2) sum r^2 + sum_{j<k} (-kappa)^j", "(1/2) Σ r<sup>2</sup> + Σ<sub>j&lt;k</sub> (−κ)<sup>j</sup>"),
+        ("-lambda P^T grad ell as N -> infinity", "−λ P<sup>T</sup> ∇ℓ as N → ∞"),
+        # Words that only begin like a name, marks of sentences, and what is no formula.
+        ("eta, betas, a well-kept sum of 1e-4", "η, betas, a well-kept sum of 1e−4"),
     ],
 )
-def test_mathematics_of_a_keyboard_are_shown_as_such_and_words_stay(typed, shown):
-    assert mathematics(typed) == shown
+def test_formulas_from_a_keyboard_are_read_as_mathematics(typed: str, read: str):
+    assert as_mathematics(typed) == read
 
 
 def test_a_column_without_a_heading_has_none_that_is_empty():

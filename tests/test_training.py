@@ -12,9 +12,10 @@ import pytest
 from pcn_lib.energy import loss
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Sweeps, SweepsThenNewton, equilibrate
+from pcn_lib.network import feedforward
 from pcn_lib.parameterisation import Exponents, abcd, mupc_skips, sp
 from pcn_lib.rescaling import LinearExact
-from pcn_lib.training import Adam, GradientDescent, Schedule, shuffled_batches, train, train_batches
+from pcn_lib.training import Adam, GradientDescent, Schedule, accuracy, shuffled_batches, train, train_batches
 from tests.cases import Case
 from tests.oracles import dense_layers, equation_count, flat, relative_gap
 
@@ -210,3 +211,12 @@ def test_batches_that_do_not_fit_are_refused(batches, steps, message):
 def test_a_batch_that_is_empty_or_larger_than_the_samples_is_refused(batch):
     with pytest.raises(ValueError, match=f"batch = {batch} of 7 samples given; choose 1 <= batch <= 7"):
         shuffled_batches(jax.random.key(0), samples=7, batch=batch, steps=1)
+
+
+def test_right_answers_are_counted_one_by_one_and_a_network_that_is_not_a_number_has_none():
+    problem = CASE.problem()
+    outputs = np.asarray(feedforward(problem.network, problem.x).output)
+    y = np.roll(np.eye(outputs.shape[1])[outputs.argmax(axis=1)], 1, axis=1)
+    y[0] = np.roll(y[0], -1)
+    assert float(accuracy(problem.network, problem.x, jnp.asarray(y))) == pytest.approx(1 / len(y))
+    assert float(accuracy(jax.tree.map(lambda w: w * jnp.nan, problem.network), problem.x, jnp.asarray(y))) == 0

@@ -7,7 +7,7 @@ from docutils import nodes
 
 from pcn_lib.book.report import ChapterReport, ClaimRow, claim_rows
 from pcn_lib.book.tables import CollectingTable
-from pcn_lib.tables import mathematics, with_minus_signs
+from pcn_lib.tables import as_mathematics, with_minus_signs
 
 HEADER = ("claim", "predicted", "measured", "tolerance", "verdict", "device")
 #: What rows may be chosen by: a class of a row, and its words.
@@ -62,7 +62,7 @@ def _table(rows: tuple[ClaimRow, ...]) -> str:
 
 
 def _row(row: ClaimRow) -> str:
-    name, statement, source = map(mathematics, (row.claim.name, row.claim.statement, row.claim.source))
+    name, statement, source = map(as_mathematics, (row.claim.name, row.claim.statement, row.claim.source))
     first = f'<th scope="row">{name}<p>{statement} ({source})</p></th>'
     device = f"{row.device} ✓ GPU" if row.confirmed else row.device
     texts = (*map(with_minus_signs, row.quantities), row.claim.verdict, device)

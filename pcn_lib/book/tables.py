@@ -14,7 +14,7 @@ from pcn_lib.book import certificates, costs, report
 from pcn_lib.book.address import repository
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
 from pcn_lib.study import Claim
-from pcn_lib.tables import mathematics
+from pcn_lib.tables import as_mathematics
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -119,7 +119,7 @@ class PaperMap(CollectingTable):
             checks, verdict = summarised(state, tuple(pattern.strip() for pattern in patterns))
         except BookError as unknown:
             raise self.error(str(unknown)) from unknown
-        return (*cells[:2], f"**{verdict}**: {link(project, state.chapter)}", escaped(mathematics(checks)))
+        return (*cells[:2], f"**{verdict}**: {link(project, state.chapter)}", escaped(as_mathematics(checks)))
 
 
 def summarised(state: report.ChapterReport, patterns: tuple[str, ...]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pcn_lib.provenance import Provenance, ResultError, provenance_of
 from pcn_lib.study.claim import Claim, Relation, at_least, at_most, close, fails_outside
-from pcn_lib.study.curves import curves
+from pcn_lib.study.curves import curves, parts
 from pcn_lib.study.drawing import (
     draw,
     draw_by,
@@ -46,7 +46,7 @@ __all__ = [
     "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose", "close",
     "cpu_seconds", "curves", "draw", "draw_by", "draw_rate", "draw_theory", "draw_trainings",
     "fails_outside", "grid", "heat_map", "held",
-    "held_curves", "hypotheses", "keep", "listed", "load", "plot_seeds", "plot_theory", "provenance_of",
+    "held_curves", "hypotheses", "keep", "listed", "load", "parts", "plot_seeds", "plot_theory", "provenance_of",
     "published", "rate", "recorded", "report", "save", "size_axis", "slope", "styled", "verdicts", "width_colours",
 ]  # fmt: skip
 

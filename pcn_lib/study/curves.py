@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
     from pcn_lib.training import History
@@ -41,3 +43,15 @@ def curves(history: "History", *, output_precision: float = 1.0, axes: tuple[str
         found |= probe if isinstance(probe, Mapping) else probe._asdict()
     named = {name: (axes, jnp.asarray(values)) for name, values in found.items()}
     return named | {"layers": ((*axes, "layer"), layers.one_minus_cosine)}
+
+
+def parts(values: ArrayLike, count: int) -> tuple[str, np.ndarray]:
+    """A curve as at most ``count`` means over equal parts of the training, for ``measure`` of a grid to return.
+
+    Args:
+        values: one for each update; those that fill no part are left out at the beginning.
+        count: of parts.
+    """
+    values = np.asarray(values)
+    length = max(1, len(values) // count)
+    return "part", values[len(values) % length :].reshape(-1, length).mean(axis=1)[-count:]

@@ -19,7 +19,7 @@ RUN_FOLDER = "PCN_RUN_FOLDER"
 #: The verdict comes early: on a phone the last columns are reached by scrolling.
 HEADINGS = ("Claim", "Verdict", "Predicted", "Measured", "Tolerance", "Source")
 #: Of the columns, left to right; numbers and verdicts take what they need.
-WIDTHS = ("30%", "1%", "1%", "1%", "auto", "1%")
+WIDTHS = ("auto", "1%", "1%", "1%", "1%", "1%")
 # Dark enough for white text in both themes; the verdict is also in words.
 COLOURS = {True: "#1b6e3c", False: "#b3261e"}
 
@@ -134,18 +134,17 @@ def _row(claim: Claim) -> tuple[str, ...]:
 
 def _html_cells(claim: Claim) -> tuple[str, ...]:
     _, verdict, predicted, measured, tolerance, source = map(html.escape, _row(claim))
-    small = "font-size:0.85em;opacity:0.85"
+    name, statement, because = map(tables.as_mathematics, (claim.name, claim.statement, claim.because))
     badge = (
         f"background:{COLOURS[claim.as_expected]};color:#fff;border-radius:0.4em;padding:0.1em 0.5em;"
         "display:inline-block"
     )
-    # In two lines where there are two parts, to leave room to the reasons.
+    # In two lines where there are two parts, to leave room to the sentences.
     verdict = ", ".join(part.replace(" ", tables.NO_BREAK) for part in verdict.split(", "))
-    statement, because = tables.mathematics(claim.statement), tables.mathematics(claim.because)
-    named = f'{tables.mathematics(claim.name)}<br><span style="font-weight:normal;{small}">{statement}</span>'
-    because = f'<span style="{small}">{because}</span>'
-    allowed = f"{tolerance}<br>{because}" if tolerance else because
-    return named, f'<span style="{badge}">{verdict}</span>', predicted, measured, allowed, source
+    why = f"{'Tolerance' if tolerance else 'Why'}: {because}"
+    said = f'<span style="font-weight:normal;font-size:0.85em">{statement}<br><i>{why}</i></span>'
+    badged = f'<span style="{badge}">{verdict}</span>'
+    return f"{name}<br>{said}", badged, predicted, measured, tolerance, source
 
 
 def _sentence(claim: Claim) -> str:

@@ -28,7 +28,7 @@ def test_pages_show_runs_and_say_where_there_is_none(book: Project, monkeypatch)
     assert "profile = 'quick'" not in page(book, "02_thirds")  # the cell that carried the parameters
     shown = BeautifulSoup((book.pages / "chapters" / "report.html").read_text(), "html.parser")
     (row,) = shown.select(".pcn-claims tbody tr")
-    assert row["class"] == ["holds", "ours", "cpu"] and row.p.text == "A half of ℱ* is 1/2 (ours)"
+    assert row["class"] == ["holds", "ours", "cpu"] and row.p.text == "A half of F* is 1/2 (ours)"
     labels = [label.text for label in shown.select(".pcn-choose label")]
     assert labels[:4] == ["all 1", "holds (1)", "fails, as it should (0)", "not as expected (0)"]
     assert "Halves" in shown.select_one("#pst-page-toc-nav, .bd-toc, .page-toc").text

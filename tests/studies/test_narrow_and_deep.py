@@ -7,7 +7,7 @@ import pytest
 
 from pcn_lib.energy import Problem, one_unit_problem
 from pcn_lib.gradients import bp_gradient, pc_gradient, similarity
-from pcn_lib.inference import equilibrate, gradient_descent
+from pcn_lib.inference import Sweeps, equilibrate, gradient_descent
 from pcn_lib.network import MLP
 from pcn_lib.numerics import identity
 from pcn_lib.parameterisation import mupc_skips
@@ -70,21 +70,13 @@ def test_the_protocol_with_multipliers_is_its_recursion_written_out_for_one_hidd
     np.testing.assert_allclose(sorted(found), sorted([-(z - w * x + before) * x, -(y - v * z) * z]), rtol=1e-5)
 
 
-def test_rounds_with_penalty_one_begin_at_the_equilibrium_and_are_told_as_passes(names):
+def test_the_first_round_with_penalty_one_is_the_equilibrium_and_is_told_as_passes(names):
     problem = a_problem(jnp.tanh)
     one, seen = names["by_rounds"](problem, 1.0, 1, 100)
-    equilibrium, told = names["at_equilibrium"](problem, 100)
-    assert similarity(one, equilibrium).relative_error < 1e-12
-    assert seen["passes"] == told["passes"] and seen["certified"] == told["certified"] == 1
-    assert names["at_equilibrium"](problem, 1)[1]["certified"] == 0
-
-
-def test_curves_are_means_over_equal_parts_and_leave_the_beginning_out(names):
-    count = names["POINTS"]
-    values = np.concatenate([[1e9], np.repeat(np.arange(count), 2)])
-    axis, means = names["parts"](values)
-    assert axis == "part"
-    np.testing.assert_array_equal(means, np.arange(count))
+    reached = Sweeps(names["sizes"].tolerance, 100, accelerate=True)(problem)
+    assert similarity(one, pc_gradient(problem, reached)).relative_error < 1e-12
+    assert seen["passes"] == 2 * int(reached.steps.max()) + 3 and seen["certified"] == 1
+    assert names["by_rounds"](problem, 1.0, 1, 1)[1]["certified"] == 0
 
 
 def test_training_by_one_sweep_descends_the_loss_as_adam_does_on_backpropagation(names):

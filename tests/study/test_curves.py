@@ -7,7 +7,7 @@ import pytest
 
 from pcn_lib.energy import one_unit_problem
 from pcn_lib.rescaling import LinearExact
-from pcn_lib.study import curves
+from pcn_lib.study import curves, parts
 from pcn_lib.training import GradientDescent, Schedule, at_start, train
 
 #: One unit in each layer, weights 1, 2, 1: r = 6 and S = 1/lambda + 1 + 4.
@@ -32,3 +32,12 @@ def test_the_start_is_the_first_step_of_a_training():
         assert trained[name][0] == ("step", *axes) and len(trained[name][1]) == 3
         np.testing.assert_allclose(trained[name][1][0], values, rtol=1e-12)
     np.testing.assert_allclose(trained["moved"][1][0], 3.0, rtol=1e-12)  # z_1 by hand
+
+
+def test_a_curve_is_kept_in_means_of_equal_parts_that_end_with_the_training():
+    axis, means = parts(np.concatenate([[1e9], np.repeat(np.arange(33), 2)]), 33)
+    assert axis == "part"
+    np.testing.assert_array_equal(means, np.arange(33))
+    assert parts(np.arange(938.0), 40)[1][0] == np.arange(18, 41).mean()
+    np.testing.assert_array_equal(parts(np.arange(100.0), 40)[1][[0, -1]], [20.5, 98.5])
+    assert list(parts([3.0, 1.0], 40)[1]) == [3.0, 1.0]
