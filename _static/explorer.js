@@ -19,7 +19,7 @@
   }
 
   const PANELS = [
-    { name: "ratio", title: "<i>F</i>*/(<i>λ</i>ℒ)", words: "energy over loss", top: 1, ticks: [0, 0.5, 1] },
+    { name: "ratio", title: "ℱ*/(<i>λ</i>ℒ)", words: "energy over loss", top: 1, ticks: [0, 0.5, 1] },
     { name: "angle", title: "angle between the gradients", words: "angle", top: 110, ticks: [0, 30, 60, 90], unit: "°" },
     { name: "sweeps", title: "sweeps to 10<sup>−6</sup>", words: "sweeps", log: true, top: 1000, ticks: [1, 10, 100, 1000] },
     { name: "rounds", title: "multiplier rounds to cos 0.99", words: "rounds", log: true, top: 1000, ticks: [1, 10, 100, 1000] },

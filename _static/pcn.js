@@ -1,4 +1,5 @@
-// Reading numbers off a figure: point at it, or tap, and the nearest number drawn there is named.
+// Reading numbers off a figure: point at it, or tap, and the nearest number drawn there is named; or let the arrow
+// keys lead from number to number.
 // Everything comes from the figure itself: its data file, and where its panels lie. Without this script, or on
 // paper, the drawing stands as it is.
 (function () {
@@ -73,14 +74,15 @@
     dot.className = "pcn-dot";
     tip.hidden = dot.hidden = true;
     tip.setAttribute("role", "status");
+    stage.setAttribute("aria-label", "Figure: arrow keys lead from number to number");
     stage.append(dot, tip);
 
-    function read(event) {
+    function read(then) {
       points = [];
       const panels = JSON.parse(image.dataset.places);
       numbers(link, (csv) => {
         points = records(csv).map((record) => placed(record, panels)).filter(Boolean);
-        show(event);
+        then();
       });
     }
 
@@ -95,11 +97,15 @@
     }
 
     function show(event) {
-      if (!points) return read(event);
+      if (!points) return read(() => show(event));
       const box = image.getBoundingClientRect();
-      const point = nearest(event.clientX - box.left, event.clientY - box.top, box.width, box.height);
+      name(nearest(event.clientX - box.left, event.clientY - box.top, box.width, box.height));
+    }
+
+    function name(point) {
       tip.hidden = dot.hidden = !point;
       if (!point) return;
+      const box = image.getBoundingClientRect();
       const left = image.offsetLeft + point.left * box.width;
       const top = image.offsetTop + point.top * box.height;
       dot.style.left = `${left}px`;
@@ -109,10 +115,67 @@
       tip.style.left = `${Math.max(0, Math.min(left - tip.offsetWidth / 2, image.offsetLeft + box.width - tip.offsetWidth))}px`;
     }
 
+    // Left and right along a line, up and down from line to line.
+    let at = -1;
+    const line = (point) => `${point.panel} ${point.kind} ${point.series}`;
+
+    function step(event) {
+      const forward = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") name(null);
+      if (!forward) return;
+      event.preventDefault();
+      if (!points) return read(() => step(event));
+      if (!points.length) return; // being read
+      const from = points[at];
+      do at += forward; while (event.key.match(/Up|Down/) && from && points[at] && line(points[at]) === line(from));
+      at = Math.max(0, Math.min(at, points.length - 1));
+      name(points[at]);
+      dot.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
+
+    stage.addEventListener("keydown", step);
+    stage.addEventListener("blur", () => name(null));
     image.addEventListener("pointermove", show);
     image.addEventListener("pointerdown", show);
-    image.addEventListener("pointerleave", () => { tip.hidden = dot.hidden = true; });
+    image.addEventListener("pointerleave", () => name(null));
   }
 
-  document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("figure.pcn-figure").forEach(attach));
+  // What is wider than the page is reached by keyboard, and shows that there is more of it.
+  const WIDE = { "mjx-container[display]": "Formula", ".pst-scrollable-table-container": "Table", ".pcn-table": "Table", "figure.pcn-figure > div": "Figure", ".bd-article pre": "Code or text" };
+
+  function reach(box, words) {
+    const wide = box.scrollWidth > box.clientWidth + 1;
+    box.classList.toggle("pcn-more", wide && box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+    if (!wide || box.hasAttribute("role")) return;
+    box.tabIndex = 0;
+    box.setAttribute("role", "group");
+    box.setAttribute("aria-label", words);
+  }
+
+  function watch() {
+    for (const [selector, words] of Object.entries(WIDE)) {
+      document.querySelectorAll(selector).forEach((box) => {
+        new ResizeObserver(() => reach(box, words)).observe(box);
+        box.addEventListener("scroll", () => reach(box, words), { passive: true });
+      });
+    }
+  }
+
+  // What the theme leaves without a name, or outside of every landmark.
+  function named() {
+    document.querySelectorAll(".bd-sidebar-primary summary").forEach((summary) => {
+      summary.setAttribute("aria-label", `Pages of ${summary.closest("li").querySelector("a").textContent.trim()}`);
+    });
+    document.querySelectorAll(".sidebar-primary-items__start > .sidebar-primary-item:first-child").forEach((book) => {
+      book.setAttribute("role", "region");
+      book.setAttribute("aria-label", "The book");
+    });
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("figure.pcn-figure").forEach(attach);
+    named();
+  });
+  // Formulae are set by then.
+  window.addEventListener("load", () => (window.MathJax?.startup?.promise || Promise.resolve()).then(watch));
 })();

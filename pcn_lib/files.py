@@ -1,14 +1,20 @@
 """Writing a file whole or not at all."""
 
 import errno
+import glob
 import os
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 #: Why a file cannot be written that no program can mend.
 NO_PLACE = tuple(
     getattr(errno, name) for name in "ENOSPC EDQUOT EFBIG EROFS EACCES EPERM ENOTDIR EISDIR EEXIST".split()
 )
+
+#: Seconds after which the file of a writer that never finished is one of a process that is no more.
+ABANDONED = 3600
 
 
 def try_place(folder: str | os.PathLike) -> None:
@@ -37,10 +43,14 @@ def no_place(error: OSError) -> str | None:
 def write_atomically(path: str | os.PathLike, content: bytes) -> Path:
     """Put ``content`` at ``path``: a reader sees the old file or the new one, never half of one.
 
-    Missing folders are made.  An interruption leaves what was there before.
+    Missing folders are made.  An interruption leaves what was there before; what a killed writer left beside it goes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

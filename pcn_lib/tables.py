@@ -72,7 +72,7 @@ def as_html(
     """
     columns = widths or ("auto",) * len(headings)
     head = "".join(
-        f'<th scope="col" style="{CELL};width:{width}">{html.escape(heading)}</th>'
+        f'<th scope="col" style="{CELL};width:{width}">{html.escape(heading)}</th>' if heading else "<td></td>"
         for heading, width in zip(headings, columns, strict=True)
     )
     body = "".join(

@@ -11,6 +11,7 @@ import argparse
 import ast
 import difflib
 import importlib
+import json
 import os
 import random
 import re
@@ -18,23 +19,25 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 
 from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
+from pytest import hookimpl, main
 
 ROOT = Path(__file__).parents[1]
 #: Which files of tests state the laws of a module, quick ones first.
 LAWS = {
     "parameterisation": ["test_parameterisation", "test_gains"],
-    "energy": ["test_energy", "test_laws"],
+    "energy": ["test_energy", "study/test_curves", "test_laws"],
     "gradients": ["test_gradients", "test_laws"],
     "rescaling": ["test_rescaling", "test_gap", "test_convolution"],
     "moreau": ["test_moreau"],
     "training": ["test_training"],
-    "spectrum": ["test_spectrum"],
+    "spectrum": ["studies/test_figure_4a", "test_spectrum"],
     "dmft": ["test_dmft"],
     "inference": ["inference"],
     "layers": ["test_layers", "test_network", "test_convolution", "test_vectors", "test_transformer", "test_wrapped"],
@@ -45,7 +48,7 @@ LAWS = {
 #: How a figure looks, which its readers judge.
 LOOKS = ("drawing.py", "picture.py", "plotted.py", "progress.py", "style.py")
 #: Imported before the forks; nothing of the library, and nothing that starts JAX's threads.
-SHARED = ("jax", "jax.numpy", "flax.nnx", "optax", "scipy.optimize", "scipy.stats", "xarray", "pytest")
+SHARED = ("jax", "jax.numpy", "flax.nnx", "optax", "scipy.optimize", "scipy.stats", "xarray")
 #: Operators that any call refuses or that mean the same, and what changes the speed alone.
 SENSELESS = re.compile(
     r"_(BitOr|BitAnd|BitXor|LShift|RShift|Mod|FloorDiv|Pow|Invert|UAdd)$|BinaryOperator_Bit|RemoveDecorator"
@@ -99,7 +102,30 @@ def changed(source: str, mutant: str) -> tuple[str, str]:
     return tuple(" ".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")
 
 
-def passes(tests: list[str], seconds: int = 3600) -> bool:
+class QuickestFirst:
+    """Runs the tests in the order of the time that they took when nothing was changed."""
+
+    def __init__(self, place: Path):
+        self.place = place
+        self.took = json.loads(place.read_text()) if place.exists() else {}
+
+    @hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list) -> None:
+        items.sort(key=lambda item: self.took.get(item.nodeid, 0.0))
+
+    @hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        start = time.process_time()
+        found = yield
+        self.took[item.nodeid] = time.process_time() - start
+        return found
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        if exitstatus == 0:
+            self.place.write_text(json.dumps(self.took))
+
+
+def passes(tests: list[str], took: Path, seconds: int = 3600) -> bool:
     """Whether every test passes, in a fork that may use so many seconds of the processor."""
     child = os.fork()
     if child:
@@ -108,7 +134,7 @@ def passes(tests: list[str], seconds: int = 3600) -> bool:
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     sys.path.insert(0, os.getcwd())
-    os._exit(sys.modules["pytest"].main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+    os._exit(main(["-x", "-q", "-p", "no:cacheprovider", *tests], [QuickestFirst(took)]))
 
 
 def judge(module: str, sample: int | None, seed: int, harmless: set, known: Path) -> None:
@@ -118,11 +144,12 @@ def judge(module: str, sample: int | None, seed: int, harmless: set, known: Path
     tests = [str(path) if (path := Path("tests", name)).is_dir() else f"{path}.py" for name in LAWS[module]]
     every = [place for path in paths if path.name not in LOOKS for place in places_of(path)]
     tried = every if sample is None else random.Random(seed).sample(every, min(sample, len(every)))
-    killed = set(known.read_text().split()) if known.exists() else set()
-    before = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
-    if not passes(tests):
+    killed = set((known / "killed").read_text().split()) if (known / "killed").exists() else set()
+    texts = [path.read_bytes() for path in (*paths, *map(Path, tests)) if path.is_file()]
+    took = known / f"{module.replace('/', '_')}-{sha256(b''.join(texts)).hexdigest()[:8]}.json"
+    if not took.exists() and not passes(tests, took):
         sys.exit(f"{module}: {' '.join(tests)} fail as they are; a mutant says nothing before they pass")
-    seconds = int(20 + 3 * (sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before))
+    seconds = int(10 + 1.5 * sum(json.loads(took.read_text()).values()))
     alive = equivalent = 0
     for path, operator, number in tried:
         source = path.read_text()
@@ -132,13 +159,13 @@ def judge(module: str, sample: int | None, seed: int, harmless: set, known: Path
             equivalent += 1
         elif name not in killed:
             path.write_text(mutant)
-            survived = passes(tests, seconds)
+            survived = passes(tests, took, seconds)
             path.write_text(source)
             if survived:
                 alive += 1
                 print(f"{path}: `{line[0]}` -> `{line[1]}`", flush=True)
             else:
-                with known.open("a") as file:
+                with (known / "killed").open("a") as file:
                     print(name, file=file)
     judged = len(tried) - equivalent
     print(
@@ -148,7 +175,7 @@ def judge(module: str, sample: int | None, seed: int, harmless: set, known: Path
     )
 
 
-def main() -> None:
+def tell() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", default=list(LAWS), help=", ".join(LAWS))
     parser.add_argument("--sample", type=int, help="so many mutants of each module, drawn at random; all by default")
@@ -170,8 +197,8 @@ def main() -> None:
     for module in SHARED:
         importlib.import_module(module)
     for module in given.modules:
-        judge(module, given.sample, given.seed, harmless, tree.parent / "killed")
+        judge(module, given.sample, given.seed, harmless, tree.parent)
 
 
 if __name__ == "__main__":
-    main()
+    tell()

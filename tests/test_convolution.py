@@ -10,7 +10,7 @@ from pcn_lib.gradients import bp_gradient, compare, pc_gradient
 from pcn_lib.inference import Sweeps, equilibrate
 from pcn_lib.layers import AveragePool, Convolution, Dense, FlatDense, Wrapped, convolve_by_library, convolve_by_rows
 from pcn_lib.network import CNN, Stack
-from pcn_lib.parameterisation import Scales, mupc_convolutional, mupc_skips
+from pcn_lib.parameterisation import Role, Scales, mupc_convolutional, mupc_skips
 from pcn_lib.rescaling import LinearExact, expected_cnn_rescaling, rescaling
 from tests.oracles import convolution_by_loops, pool_by_loops, relative_gap
 
@@ -145,11 +145,27 @@ def test_the_expected_rescaling_falls_as_one_over_the_width():
     np.testing.assert_allclose(numbers, numbers[0], rtol=1e-12)
 
 
-def test_the_expected_rescaling_of_a_small_network_is_the_one_summed_by_hand():
-    # One stage on 4 x 4 pixels with two blocks: L = 1 + 2 + 1 = 4 weight layers.  With kernels of one pixel a block
-    # multiplies E P^2 by 1 + N (N L)^-1 = 5/4.  The readout reads 4 N numbers and gives v = (4 N)^-2 to each, so 4 N v
-    # in all; pooling leaves a quarter, N v; then come the two blocks and the first convolution's output.
-    cnn = CNN((4, 4, 1), width=3, outputs=2, blocks=2, stages=1, kernel=1)
-    v = (4 * 3) ** -2
-    by_hand = 3 * v * (4 + 1 + 5 / 4 + (5 / 4) ** 2)
-    assert expected_cnn_rescaling(cnn, mupc_skips()) == pytest.approx(by_hand, rel=1e-12)
+def test_the_expected_rescaling_is_that_of_dense_matrices_of_variances():
+    """E P^2 entry by entry, one channel for all N: a weight counts by its variance, the mean of four pixels by 1/16."""
+    cnn = CNN((9, 7, 1), width=3, outputs=2, blocks=4, stages=2)
+    N = cnn.width
+
+    def square(role: Role, fan_in: int, depth: int) -> float:
+        scales = mupc_skips().scales(role, fan_in=fan_in, width=N, depth=depth)
+        return scales.multiplier**2 * scales.variance
+
+    def pixels(*sides: int) -> np.ndarray:
+        return np.array(list(np.ndindex(sides)))
+
+    row, total = np.full(2, square(Role.OUTPUT, 2 * N, 1)), 0.0
+    above = pixels(2, 1)
+    for below in (pixels(4, 3), pixels(9, 7)):
+        window = np.all(abs(below[:, None] - below) <= 1, axis=-1)
+        total += row.sum()
+        row = row @ np.all(above[:, None] == below // 2, axis=-1) / 16
+        for _ in range(2):
+            total += row.sum()
+            row = row + N * square(Role.HIDDEN, 9 * N, cnn.depth) * row @ window
+        total += row.sum()
+        row, above = N * square(Role.HIDDEN, 9 * N, 1) * row @ window, below
+    assert expected_cnn_rescaling(cnn, mupc_skips()) == pytest.approx(N * total, rel=1e-12)

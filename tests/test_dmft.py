@@ -58,6 +58,7 @@ def test_the_march_is_the_fixed_point_of_the_equations_over_all_pairs(limit):
     curve = learning_curve(KX, Y, limit).require()
     Delta, H, first, G = fixed_point(limit)
     np.testing.assert_allclose(curve.residuals, Delta, atol=1e-12)
+    np.testing.assert_allclose(curve.loss, (Delta**2).sum(axis=1) / (2 * P), atol=1e-12)
     np.testing.assert_allclose(curve.features, H, atol=1e-12)
     np.testing.assert_allclose(curve.overlaps, first, atol=1e-12)
     np.testing.assert_allclose(curve.gradients, G, atol=1e-12)

@@ -281,3 +281,27 @@ def test_a_picture_of_a_record_is_captioned_by_its_provenance():
     assert shown.records == (record,)
     with pytest.raises(KeyError):
         Picture.of(record, axes_grid()[0], "What is seen", "A line.", sizes="N = {width}")
+
+
+def test_records_that_share_data_and_device_do_not_repeat_what_the_caption_says():
+    one, other = (made(data_set="64 digits", device="CPU", commit=c * 40, dirty=False) for c in "ab")
+    lines = re.findall(r"<span[^>]*>([^<]*)</span>", picture(records=(one, other))._repr_html_())
+    assert [line.partition(" · ")[0] for line in lines] == ["commit aaaaaaaaaa", "commit bbbbbbbbbb"]
+
+
+def test_numbers_without_a_label_are_named_by_what_their_panel_shows():
+    figure, (left, right) = axes_grid(1, 2)
+    left.plot([1, 2], color="black")
+    left.set(ylabel=r"$\lambda M$", title="left")
+    right.imshow([[1.0]])
+    right.set(ylabel="depth", title="cosine")
+    assert {(one.panel, one.series) for one in plotted.points(figure)} == {(1, "λ M"), (2, "cosine")}
+    assert {one.series for one in plotted.points(axes_of_two_labels())} == {"a", "b"}
+
+
+def axes_of_two_labels():
+    figure, axes = axes_grid()
+    for label in "ab":
+        axes.plot([1, 2], label=label)
+    axes.set(ylabel="both")
+    return figure

@@ -133,7 +133,19 @@ def test_the_comparison_with_a_vanishing_gradient_is_not_a_number():
     assert np.isnan(jax.jit(compare)(zero, zero).total.norm_ratio)
 
 
-@pytest.mark.parametrize("other", [Case(depth=5), Case(width=6), Case(depth=2), Case(skips=False)], ids=str)
+@pytest.mark.parametrize(
+    "other",
+    [Case(depth=5), Case(width=6), Case(depth=2), Case(skips=False)],
+    ids=str,
+)
 def test_gradients_of_different_networks_are_refused(other):
     with pytest.raises(ValueError, match="gradients of different networks given .*; a comparison needs one structure"):
         compare(Case().problem().network, other.problem().network)
+
+
+def test_the_gradients_of_several_networks_at_once_are_not_those_of_one():
+    one = Case().problem().network
+    stacked = jax.tree.map(lambda g: g[None], one)
+    for pair in ((stacked, one), (one, stacked)):
+        with pytest.raises(ValueError, match="gradients of different networks given"):
+            compare(*pair)

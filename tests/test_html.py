@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -32,6 +33,25 @@ LOADING = {
 HEADLESS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--virtual-time-budget=20000", "--dump-dom",
+)  # fmt: skip
+
+#: Where there is a package that brings axe-core; its own dependencies are not needed here.
+AXE = find_spec("axe_playwright_python")
+#: Reads a page as axe-core does and leaves what it finds. Headings that are a formula have MathML, which it overlooks.
+AUDIT = """
+addEventListener("load", async () => {
+  await window.MathJax?.startup?.promise;
+  await new Promise((then) => setTimeout(then, 500));
+  const found = await axe.run({ exclude: ["th:has(mjx-container)"] }, { resultTypes: ["violations"] });
+  const said = found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target).join(", ")}`);
+  document.body.innerHTML = "<pre id=axe></pre>";
+  document.querySelector("#axe").textContent = said.join("\\n");
+});
+"""
+#: One page of each kind: findings, figures, sliders, tables, claims, theory, an experiment, the library.
+KINDS = (
+    "intro", "gallery", "explorer", "notation", "paper_map", "statistics", "published_numbers", "09_moreau_envelope",
+    "16_inference_convergence", "api/inference",
 )  # fmt: skip
 
 
@@ -75,11 +95,12 @@ def test_every_figure_says_where_it_is_from_and_offers_its_data_and_its_drawing(
     for chapter in book.chapters():
         for figure in pages[page_of(book, chapter.path)].select("figure.pcn-figure"):
             lines = [line.text for line in figure.select("p.pcn-source span[data-made]")]
-            # Of a single record the caption says the data and the device.
-            more = "data: .+ · device: .+ · " if len(lines) > 1 else ""
+            # What all records share is in the caption.
+            more = "(data: .+ · device: .+ · )?" if len(lines) > 1 else ""
             said = rf"{chapter.name}, (profile quick|recorded run) · {more}commit"
             assert lines and all(re.match(said, line) for line in lines), f"{chapter.name}: {lines}"
             assert ". Data: " in figure.figcaption.text
+            assert re.match(rf"{chapter.figure(1)[:-1]}\d", figure.figcaption.b.text)
             links = {link["download"].rsplit(".")[-1]: link["href"] for link in figure.select("a[download]")}
             files = {kind: (book.pages / "chapters" / link).resolve() for kind, link in links.items()}
             assert set(files) == {"csv", "pdf"} and files["pdf"].read_bytes().startswith(b"%PDF")
@@ -231,3 +252,30 @@ def test_a_page_with_all_that_it_loads_at_once_is_light(book: Project, pages):
         files = {path, *brought, *((path.parent / urlsplit(part).path).resolve() for part in parts)}
         total = sum(file.stat().st_size for file in files)
         assert total < LIGHT, f"{path.name}: {total / 1e6:.2f} MB"
+
+
+@pytest.mark.skipif(browser() is None, reason="no headless browser on this machine")
+@pytest.mark.skipif(AXE is None, reason="no axe-core here: `pip install --no-deps axe-playwright-python` brings it")
+@pytest.mark.parametrize("mode, width", [("light", 1280), ("dark", 500)])
+@pytest.mark.parametrize("name", KINDS)
+def test_pages_are_accessible(book: Project, tmp_path, name, mode, width):
+    assert violations(book.pages / "chapters" / f"{name}.html", mode, width, tmp_path) == ""
+
+
+def violations(page: Path, mode: str, width: int, folder: Path) -> str:
+    """What axe-core objects to on a page, a rule and its places in each line."""
+    script = Path(AXE.submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
+    first = f'<base href="{page.as_uri()}"><script>localStorage.setItem("mode", "{mode}")</script>'
+    copy, text = folder / page.name, page.read_text(encoding="utf-8")
+    last = f"<script>{script}</script><script>{AUDIT}</script></body>"
+    copy.write_text(text.replace("<head>", f"<head>{first}", 1).replace("</body>", last), encoding="utf-8")
+    flags = [
+        *HEADLESS,
+        "--virtual-time-budget=60000",
+        f"--window-size={width},900",
+        f"--user-data-dir={folder}/profile",
+    ]
+    drawn = subprocess.run([browser(), *flags, copy.as_uri()], capture_output=True, text=True, check=True).stdout
+    found = BeautifulSoup(drawn, "html.parser").select_one("#axe")
+    assert found is not None, "axe-core did not come to an end"
+    return found.text

@@ -20,7 +20,7 @@ WRONG = {
     "MLP(3, 8, 2, activation='tanh')": "activation = 'tanh' given; a function of arrays is needed: pass jnp.tanh",
     "MLP(3, 8, 2, activation=np.tanh)": "does not take JAX's arrays; inference differentiates it: write it",
     "Dense(jnp.ones((2, 3)), network.readout.scales, activation=math.tanh)": "function tanh> given, which does not",
-    "compare({'a': x}, {'a': x})": "gradients are needed: compare other pytrees as a whole, with similarity(a, b)",
+    "compare(network, {'a': x})": "gradients are needed: compare other pytrees as a whole, with similarity(a, b)",
     "MLP(3, 8, 2, activation=nnx.PReLU)": "a function of arrays is needed: pass jnp.tanh, jax.nn.relu or another",
     "Problem(network, x, y, output_precision=0)": "output precision lambda = 0 given; it must be positive: try 1",
     "Problem(network, x, y, output_precision=np.ones(2))": "lambda of shape (2,) given; one number is needed: map",

@@ -16,7 +16,7 @@ from pcn_lib.moreau import ProximalExact
 from pcn_lib.network import MLP, feedforward
 from pcn_lib.numerics import tree_norm, tree_subtract
 from pcn_lib.parameterisation import mupc_skips, sp
-from pcn_lib.rescaling import NotLinear, equilibrated_energy, gram, linear_jacobians
+from pcn_lib.rescaling import LinearExact, NotLinear, equilibrated_energy
 
 K = 4
 # Compiled once for each loss and shape.
@@ -139,6 +139,39 @@ def test_outputs_with_several_axes_are_one_vector_to_the_metric():
     assert jnp.array_equal(flat.output, folded.output.ravel())
 
 
+def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """f, y and a metric of full rank."""
+    rng = np.random.default_rng(7)
+    factor = rng.standard_normal((K, K))
+    return rng.standard_normal(K), rng.standard_normal(K), factor @ factor.T
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e20])
+def test_the_squared_errors_proximal_point_scales_with_output_and_target_and_takes_one_step(scale):
+    f, y, M = drawn()
+    one, scaled = (proximal_point(squared_error, jnp.asarray(c * f), jnp.asarray(c * y), M, 2.0) for c in (1, scale))
+    assert one.converged and scaled.converged and one.steps == scaled.steps == 1
+    np.testing.assert_allclose(scaled.output, scale * one.output, rtol=1e-12)
+    np.testing.assert_allclose(scaled.delta, scale * one.delta, rtol=1e-12)
+    np.testing.assert_allclose(scaled.energy, scale**2 * one.energy, rtol=1e-12)
+
+
+def lifted(u, y):
+    return cross_entropy(u, y) + 1e8
+
+
+def test_a_constant_in_the_loss_is_one_in_the_energy_and_moves_nothing():
+    f, _, M = drawn()
+    plain, high = (proximal_point(loss, jnp.asarray(f), jnp.eye(K)[2], M, 2.0) for loss in (cross_entropy, lifted))
+    assert high.converged and high.energy - plain.energy == pytest.approx(2e8, rel=1e-12)
+    np.testing.assert_allclose(high.output, plain.output, rtol=1e-12)
+
+
+@pytest.mark.parametrize("solver", [ProximalExact, LinearExact])
+def test_a_closed_form_beyond_rounding_is_not_certified_and_least_of_all_as_stationary(solver):
+    assert not np.any(equilibrate(problem_of(squared_error), solver(tolerance=1e-20)).criterion)
+
+
 def test_a_loss_without_a_proximal_point_gives_nan_and_not_a_number():
     point = proximal_point(lambda u, y: -jnp.sum(u**4), jnp.array([1.0]), jnp.array([0.0]), jnp.array([[1.0]]))
     assert not point.converged and jnp.isnan(point.energy)
@@ -154,13 +187,6 @@ def test_a_nonlinear_network_is_refused():
     for closed_form in (moreau_energy, sandwich, ProximalExact()):
         with pytest.raises(NotLinear):
             closed_form(problem)
-
-
-def test_the_metric_is_that_of_the_network():
-    problem = problem_of(cross_entropy)
-    M, outputs = gram(linear_jacobians(problem.network)), feedforward(problem.network, problem.x).output
-    point = proximal_point(cross_entropy, outputs[0], problem.y[0], M)
-    assert jnp.allclose(point.output, proximal_points(problem).output[0])
 
 
 def test_the_envelopes_gradient_needs_one_derivative_of_the_loss_only():

@@ -1,6 +1,7 @@
 """How a record came about: collected, written on one line, read again, and shown."""
 
 import json
+import os
 from dataclasses import dataclass, fields, replace
 
 import pytest
@@ -57,6 +58,22 @@ def test_an_interrupted_write_leaves_what_was_there(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old" and list(path.parent.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write_and_nothing_else_does(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    for name in ("a", "a", "b"):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr("os.replace", killed)
+            patched.setattr("os.unlink", killed)
+            write_atomically(tmp_path / name, b"half")
+    abandoned, under_way, of_another = sorted(tmp_path.iterdir(), key=lambda path: path.name[:3])
+    for path in (abandoned, of_another):
+        os.utime(path, (0, 0))
+    path = write_atomically(tmp_path / "a", b"whole")
+    assert set(tmp_path.iterdir()) == {path, under_way, of_another} and path.read_bytes() == b"whole"
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,13 @@ from jax.flatten_util import ravel_pytree
 from pcn_lib import spectrum
 from pcn_lib.energy import cross_entropy, energy, squared_error
 from pcn_lib.inference import equilibrate
+from pcn_lib.network import zero_errors
 from pcn_lib.numerics import identity
 from pcn_lib.rescaling import rescaling
 from pcn_lib.spectrum import Spectrum, SpectrumError, activity_spectrum, error_spectrum, sweep_contraction
 from tests.cases import Case
+from tests.oracles import by_layer, jacobian_products
+from tests.test_network import random_like
 
 NONLINEAR = Case(activation=jnp.tanh, loss=cross_entropy, width=20, batch=2, output_precision=1.7)
 LINEAR = Case(activation=identity, loss=squared_error, width=20, batch=2, output_precision=1.7)
@@ -55,6 +58,15 @@ def test_the_contraction_of_a_sweep_is_the_end_of_the_spectrum_that_lies_farther
     farther = np.where(ends.largest - 1 > 1 - ends.smallest, 1 - ends.largest, 1 - ends.smallest)
     measured = jax.jit(sweep_contraction, static_argnames="iterations")(problem, errors, iterations=60)
     np.testing.assert_allclose(measured, farther, rtol=1e-2)
+
+
+def test_one_step_of_the_power_method_gives_the_quotient_of_the_errors_themselves():
+    """e.(I - d2E/de2) e / e.e = -lambda |sum_l P_l e_l|^2 / |e|^2 in a linear network."""
+    problem = LINEAR.problem()
+    errors = random_like(zero_errors(problem.network, problem.x))
+    e, P = np.concatenate(by_layer(errors), axis=1), np.concatenate(jacobian_products(problem.network), axis=1)
+    expected = -LINEAR.output_precision * np.sum((e @ P.T) ** 2, axis=1) / np.sum(e**2, axis=1)
+    np.testing.assert_allclose(sweep_contraction(problem, errors, iterations=1), expected, rtol=1e-12)
 
 
 def test_activities_at_no_minimum_have_an_infinite_condition_number():

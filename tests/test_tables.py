@@ -49,3 +49,8 @@ def test_given_widths_stretch_the_table_over_the_page():
 )
 def test_formulas_from_a_keyboard_are_read_as_mathematics(typed: str, read: str):
     assert as_mathematics(typed) == read
+
+
+def test_a_column_without_a_heading_has_none_that_is_empty():
+    shown = as_html(("", "b"), [("one", "two")], "caption", label="box", kind="kind")
+    assert shown.count('<th scope="col"') == 1 and "<td></td><th" in shown

@@ -200,7 +200,12 @@ def test_an_epoch_holds_every_sample_once_and_epochs_differ():
 
 @pytest.mark.parametrize(
     ("batches", "steps", "message"),
-    [([[0, 1]], 2, "1 batches and 2 steps given"), ([[0, 4]], 1, "batches of samples 0 to 4 given; there are 4")],
+    [
+        ([[0, 1]], 2, "1 batches and 2 steps given"),
+        ([[0, 4]], 1, "batches of samples 0 to 4 given; there are 4"),
+        ([[2, 5]], 1, "batches of samples 2 to 5 given; there are 4"),
+        ([[-1, 3]], 1, "batches of samples -1 to 3 given; there are 4"),
+    ],
 )
 def test_batches_that_do_not_fit_are_refused(batches, steps, message):
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -57,7 +57,8 @@ def _choices(rows: tuple[ClaimRow, ...]) -> str:
 def _table(rows: tuple[ClaimRow, ...]) -> str:
     head = "".join(f'<th scope="col">{words}</th>' for words in HEADER)
     body = "".join(map(_row, rows))
-    return f'<table class="table pcn-claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    table = f'<table class="table pcn-claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="pst-scrollable-table-container">{table}</div>'
 
 
 def _row(row: ClaimRow) -> str:

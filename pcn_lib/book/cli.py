@@ -53,11 +53,10 @@ def _prepare() -> None:
 
 def list_chapters(options: argparse.Namespace) -> int:
     """Each chapter, and the state of its run."""
-    from pcn_lib.book.report import chapter_reports, statistics
+    from pcn_lib.book.report import chapter_reports
 
-    reports = chapter_reports(find_project(), options.profile)
-    for report, row in zip(reports, statistics(reports), strict=True):
-        print(f"{report.chapter.name:<40} {row[-1]}")
+    for report in chapter_reports(find_project(), options.profile):
+        print(f"{report.chapter.name:<40} {report.state}")
     return DONE
 
 

@@ -3,13 +3,9 @@
 import json
 from dataclasses import dataclass
 
-from pcn_lib.book.progress import clock
 from pcn_lib.book.project import PROFILES, Chapter, Project
 from pcn_lib.book.records import run_of
 from pcn_lib.provenance import provenance_of
-
-#: The profiles a reader chooses from; `smoke` is the tests'.
-SHOWN = tuple(profile for profile in PROFILES if profile != "smoke")
 
 
 @dataclass(frozen=True)
@@ -21,10 +17,6 @@ class Cost:
 
     seconds: float
     memory: int | None = None
-
-    def __str__(self) -> str:
-        memory = f", {self.memory / 1024:.1f} GiB" if self.memory else ""
-        return f"{clock(self.seconds)}{memory}"
 
 
 def costs(project: Project) -> dict[tuple[Chapter, str], dict[str, Cost]]:
@@ -42,7 +34,7 @@ def identity(project: Project) -> str:
 
 
 def _ran(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
-    runs = [(profile, run_of(project, chapter, profile).record) for profile in SHOWN]
+    runs = [(profile, run_of(project, chapter, profile).record) for profile in PROFILES]
     return [
         (profile, "CPU", Cost(run.core_seconds or run.seconds, run.memory))
         if run.platform == "cpu"
@@ -63,4 +55,4 @@ def _recorded(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]
     (profile, settings), device = json.loads(record.attrs["recorded"]), provenance_of(record).device
     spent = record.attrs.get("core_seconds") if device == "CPU" else None
     cost = Cost(spent or record.attrs["seconds"], record.attrs.get("memory"))
-    return [(profile, device, cost)] if profile in SHOWN and not settings else []
+    return [(profile, device, cost)] if not settings else []

@@ -170,7 +170,7 @@ def side_by_side(records: Records) -> list[str]:
     widths, depths = (sorted({size[k] for size in found})[::2] for k in (0, 1))
     shown = [*itertools.product(widths, depths, [1.0], [1.0])]
     shown += [size for size in found if size[2] != 1 or size[3] == size[0] / size[1] > 1]
-    symbols = ("$N$", "$L$", r"$\gamma_0$", r"$\lambda$", "$s$", r"$F^*/(\lambda\mathcal{L})$")
+    symbols = ("$N$", "$L$", r"$\gamma_0$", r"$\lambda$", "$s$", r"$\mathcal{F}^*/(\lambda\mathcal{L})$")
     return table(
         (*symbols, "angle", "sweeps", "rounds"), [_row(found[size], _toy_alignment(records)) for size in shown]
     )

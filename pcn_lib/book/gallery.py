@@ -29,7 +29,7 @@ class Thumbnail:
 
     Attributes:
         name: of its file, without suffix.
-        title: the chapter's, as HTML.
+        title: the figure's number and the chapter's title, as HTML.
         svg: the drawing.
         sentence: the caption without data, sizes and device, as HTML.
         alt: its description, as HTML.
@@ -58,12 +58,12 @@ def thumbnails(state: ChapterReport) -> Iterator[Thumbnail]:
     if state.problem is not None:
         return
     notebook = with_recorded_first(state.run.executed())
-    title = html.escape(state.title)
     cells = (cell for cell in code_cells(notebook) if not tagged(cell, FOLD_ALL))
     outputs = (output for cell in cells for output in cell.outputs)
     shown = (FIGURE.search(shown_as_html(output)) for output in outputs)
     for number, figure in enumerate(filter(None, shown), start=1):
         sentence = figure["caption"].partition(". Data: ")[0]
+        title = html.escape(f"{state.chapter.figure(number)}, {state.title.partition(' · ')[2] or state.title}")
         svg = base64.b64decode(figure["svg"])
         yield Thumbnail(f"{state.chapter.name}-{number}", title, svg, f"{sentence}.", figure["alt"])
 

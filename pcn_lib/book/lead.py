@@ -20,13 +20,13 @@ SYMBOLS = re.compile(r"(?:^\| symbol\b.*\n)(?:^\|.*(?:\n|\Z))+", re.MULTILINE)
 def with_lead(notebook: Notebook) -> Notebook:
     """The notebook whose first picture stands under its first paragraph, and a link where it was."""
     result = copy.deepcopy(notebook)
-    cells = [cell for cell in code_cells(result) if _pictures(cell)]
+    cells = [cell for cell in code_cells(result) if pictures_of(cell)]
     first = next((cell for cell in cells if not tagged(cell, FOLD_ALL)), None)
     if first is None:
         return result
     new, title = book_module("nbformat.v4"), result.cells[0]
     opening = re.match(r"# .*\n*(?:.+\n?)*", title.source)[0]
-    picture = _pictures(first)[0]
+    picture = pictures_of(first)[0]
     shown = new.new_code_cell(first.source, outputs=[copy.deepcopy(picture)], metadata={"tags": [BARE]})
     shown.outputs[0].data["text/html"] = f'<div id="{PLACE}">{shown_as_html(picture)}</div>'
     picture.data = {"text/html": ABOVE, "text/plain": "(at the top)"}
@@ -40,7 +40,7 @@ def with_recorded_first(notebook: Notebook) -> Notebook:
     """The notebook in which a picture of this run is folded where the same function draws the recorded one after it."""
     result, drawn = copy.deepcopy(notebook), {}
     for cell in code_cells(result):
-        name, of_record = _drawing(cell.source)
+        name, of_record = drawing(cell.source)
         if of_record and cell.outputs and name in drawn:
             own = drawn.pop(name)
             own.metadata["tags"] = [tag for tag in own.metadata.get("tags", ()) if tag != FOLD] + [FOLD_ALL]
@@ -59,11 +59,12 @@ def with_symbols_folded(notebook: Notebook) -> Notebook:
     return result
 
 
-def _pictures(cell: Notebook) -> list[Notebook]:
+def pictures_of(cell: Notebook) -> list[Notebook]:
+    """Those of a cell's outputs that are figures."""
     return [output for output in cell.outputs if "pcn-figure" in shown_as_html(output)]
 
 
-def _drawing(source: str) -> tuple[str, bool]:
+def drawing(source: str) -> tuple[str, bool]:
     """Which function a cell's last line calls for what it shows, and whether of the kept record if there is one."""
     body = ast.parse(source).body
     shown = body[-1].value if body and isinstance(body[-1], ast.Expr) else None

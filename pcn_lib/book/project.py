@@ -50,6 +50,19 @@ class Chapter:
         number, _, words = self.name.partition("_")
         return words if number.isdigit() else self.name
 
+    @property
+    def number(self) -> str:
+        """The number in its name, which pages show; "" where it has none."""
+        number = self.name.partition("_")[0]
+        return str(int(number)) if number.isdigit() else ""
+
+    def numbered(self, title: str) -> str:
+        return f"{self.number} · {title}" if self.number else title
+
+    def figure(self, place: int) -> str:
+        """What its figure of this number is called; never as a figure of the paper is."""
+        return f"Figure {self.number}.{place}" if self.number else f"Picture {place}"
+
 
 @dataclass(frozen=True)
 class Project:

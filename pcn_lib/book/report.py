@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pcn_lib.book import certificates, fingerprint, notebooks
-from pcn_lib.book.progress import clock
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.records import Claimed, Run, confirmed_on_gpu, run_of
 from pcn_lib.study import Claim
@@ -26,8 +25,16 @@ class ChapterReport:
 
     @property
     def title(self) -> str:
-        """The chapter's, as it stands in its notebook."""
-        return notebooks.read(self.chapter.path).cells[0].source.splitlines()[0].removeprefix("# ")
+        """The chapter's, as it stands in its notebook, behind its number."""
+        first = notebooks.read(self.chapter.path).cells[0].source.splitlines()[0]
+        return self.chapter.numbered(first.removeprefix("# "))
+
+    @property
+    def state(self) -> str:
+        """How its run stands, in a word or two."""
+        if self.run.record is None:
+            return "damaged" if self.run.damage else "not run"
+        return "out of date" if not self.current else "failed" if self.run.record.error else "done"
 
     @property
     def identity(self) -> tuple[str | None, ...]:
@@ -101,20 +108,6 @@ def all_well(project: Project, reports: tuple[ChapterReport, ...]) -> bool:
     """Whether every chapter ran and every claim came out as predicted."""
     rows = claim_rows(project, reports)
     return all(row.claim.as_expected for row in rows) and all(report.problem is None for report in reports)
-
-
-def statistics(reports: Iterable[ChapterReport]) -> tuple[tuple[str, ...], ...]:
-    """Chapter, profile, time, device and state of each run."""
-    rows = []
-    for report in reports:
-        record = report.run.record
-        if record is None:
-            rows.append((report.chapter.name, "–", "–", "–", "–", "damaged" if report.run.damage else "not run"))
-        else:
-            state = "out of date" if not report.current else "failed" if record.error else "done"
-            measured = (record.profile, clock(record.seconds), record.device, record.began.removesuffix(" UTC"))
-            rows.append((report.chapter.name, *measured, state))
-    return tuple(rows)
 
 
 def _cells(row: ClaimRow) -> tuple[str, ...]:

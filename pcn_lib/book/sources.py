@@ -3,21 +3,31 @@
 import copy
 from functools import partial
 
-from pcn_lib.book.notebooks import Notebook, code_cells, shown_as_html
-from pcn_lib.book.project import Project, book_module
+from pcn_lib.book.lead import drawing, pictures_of
+from pcn_lib.book.notebooks import FOLD_ALL, Notebook, code_cells, shown_as_html, tagged
+from pcn_lib.book.project import Chapter, Project, book_module
 from pcn_lib.book.records import RunRecord
 from pcn_lib.book.report import ChapterReport
 from pcn_lib.study.picture import with_source
 from pcn_lib.study.records import FOLDER
 
 
-def with_sources(notebook: Notebook, record: RunRecord) -> Notebook:
-    """The notebook with lines of origin under its figures, whose downloads are named after the chapter."""
+def with_sources(notebook: Notebook, record: RunRecord, chapter: Chapter) -> Notebook:
+    """The notebook with numbers and lines of origin of its figures, whose downloads are named after the chapter.
+
+    A folded figure has the number of the one that the same function drew of the recorded run.
+    """
     result = copy.deepcopy(notebook)
-    outputs = (output for cell in code_cells(result) for output in cell.outputs)
-    figures = ((output, shown) for output in outputs if "pcn-figure" in (shown := shown_as_html(output)))
-    for number, (output, shown) in enumerate(figures, start=1):
-        output.data["text/html"] = with_source(shown, partial(_where, record), f"{record.chapter}-figure-{number}")
+    pictures = [(cell, output) for cell in code_cells(result) for output in pictures_of(cell)]
+    visible = [drawing(cell.source)[0] for cell, _ in pictures if not tagged(cell, FOLD_ALL)]
+    place = 0
+    for cell, output in pictures:
+        folded, name = tagged(cell, FOLD_ALL), drawing(cell.source)[0]
+        number = place + 1 + (visible[place:].index(name) if folded and name in visible[place:] else 0)
+        place += not folded
+        file = f"{record.chapter}-figure-{number}{'-own' * folded}"
+        title = chapter.figure(number) + ", of this page's own run" * folded
+        output.data["text/html"] = with_source(shown_as_html(output), partial(_where, record), file, title)
     return result
 
 

@@ -6,6 +6,7 @@ Plain `jupyter-book build .` is enough.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +32,19 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
+#: What screen readers stumble over, and what stands there instead: a heading without words, and an id given twice.
+STUMBLES = {re.compile(r"<th\b[^>]*>\s*(<p></p>)?\s*</th>"): "<td></td>", re.compile(' id="proof-content"'): ""}
+
+#: One more wherever pages must be read again although their sources are as they were.
+ENVIRONMENT = 2
+
 
 def setup(app: "Sphinx") -> dict[str, Any]:
     app.add_config_value("pcn_profile", os.environ.get("PCN_PROFILE", "quick"), "env")
     app.add_directive("pcn-claims", ClaimsTable)
     app.add_directive("pcn-statistics", tables.StatisticsTable)
+    app.add_directive("pcn-checkout", tables.Checkout)
     app.add_directive("pcn-certificates", tables.CertificatesTable)
-    app.add_directive("pcn-costs", tables.CostsTable)
     app.add_directive("pcn-paper-map", tables.PaperMap)
     app.add_directive("pcn-benchmarks", Benchmarks)
     app.add_directive("pcn-published", Published)
@@ -57,10 +64,11 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     app.connect("html-page-context", _without_thebe, priority=900)
     app.connect("html-page-context", _lead_to_colab_copies, priority=900)
     app.connect("html-page-context", drawings_apart, priority=900)
+    app.connect("html-page-context", _without_stumbles, priority=900)
     app.connect("build-finished", _write_colab_copies)
     app.connect("build-finished", _write_thumbnails)
     app.connect("build-finished", only_what_is_used)
-    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
+    return {"version": "1", "env_version": ENVIRONMENT, "parallel_read_safe": False, "parallel_write_safe": True}
 
 
 def _know_the_repository(app: "Sphinx", config: Any) -> None:
@@ -92,6 +100,13 @@ def _lead_to_colab_copies(
         button["url"] = colab.button(button["url"])
 
 
+def _without_stumbles(
+    app: "Sphinx", page: str, template: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
+    for stumble, instead in STUMBLES.items() if "body" in context else ():
+        context["body"] = stumble.sub(instead, context["body"])
+
+
 def _write_colab_copies(app: "Sphinx", failed: Exception | None) -> None:
     if failed is None and app.builder.name == "html":
         repository = app.config.html_theme_options["repository_url"]
@@ -116,11 +131,12 @@ def _show_run(app: "Sphinx", docname: str, source: list[str]) -> None:
     state = report.chapter_report(project, Chapter(path.stem, path), app.config.pcn_profile)
     committed = notebooks.read(path)
     if state.problem is None:
-        shown = with_sources(notebooks.with_outputs(committed, state.run.executed()), state.run.record)
+        ran = with_recorded_first(notebooks.folded(notebooks.with_outputs(committed, state.run.executed())))
+        shown = with_sources(ran, state.run.record, state.chapter)
     else:
-        shown = notebooks.with_note(notebooks.normalised(committed), state.problem)
-    page = with_recorded_first(notebooks.folded(with_downloads(project, shown, state)))
-    source[0] = notebooks.text(with_symbols_folded(with_lead(page)))
+        shown = notebooks.with_note(notebooks.folded(notebooks.normalised(committed)), state.problem)
+    shown.cells[0].source = shown.cells[0].source.replace("# ", f"# {state.chapter.numbered('')}", 1)
+    source[0] = notebooks.text(with_symbols_folded(with_lead(with_downloads(project, shown, state))))
 
 
 def _outdated(app: "Sphinx", env: "BuildEnvironment", added: set, changed: set, removed: set) -> list[str]:

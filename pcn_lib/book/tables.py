@@ -1,5 +1,6 @@
 """Tables over all chapters, which Sphinx reads again whenever one of them was run."""
 
+import html
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,9 +11,10 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from pcn_lib.book import certificates, costs, report
-from pcn_lib.book.project import BookError, Chapter, Project
+from pcn_lib.book.address import repository
+from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
 from pcn_lib.study import Claim
-from pcn_lib.tables import with_minus_signs
+from pcn_lib.tables import as_mathematics
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -50,13 +52,35 @@ class CollectingTable(SphinxDirective):
 
 
 class StatisticsTable(CollectingTable):
-    """```{pcn-statistics}```: how long each chapter ran, on what, and when."""
+    """```{pcn-statistics}```: minutes and memory of every chapter on each device, and how these pages' runs stand."""
 
     def markdown(self, project: Project) -> str:
-        reports = self.reports(project)
-        paired = zip(reports, report.statistics(reports), strict=True)
-        rows = [(link(project, state.chapter), *row[1:]) for state, row in paired]
-        return "\n".join(table(("chapter", "profile", "minutes", "device", "started (UTC)", "state"), rows))
+        found = costs.costs(project)
+        shown = [profile for profile in PROFILES if any(profile in row for row in found.values())]
+        rows: list[tuple[str, ...]] = []
+        for state in self.reports(project):
+            began = f", {state.run.record.began[:10]}" if state.run.record else ""
+            mine = {device: row for (chapter, device), row in found.items() if chapter == state.chapter} or {"–": {}}
+            for device, row in mine.items():
+                minutes = (_minutes([row[profile]] if profile in row else []) for profile in shown)
+                memory = max((one.memory for one in row.values() if one.memory), default=0)
+                cells = (device, *minutes, f"{memory / 1024:.1f}" if memory else "–")
+                rows.append((link(project, state.chapter), *cells, f"{state.state}{began}"))
+        total = (_minutes([row[profile] for row in found.values() if profile in row]) for profile in shown)
+        header = ("chapter", "device", *(f"`{profile}`, min" for profile in shown), "GiB", "run of its page")
+        return "\n".join(table(header, [*rows, ("all", "", *total, "", "")]))
+
+
+def _minutes(spent: list[costs.Cost]) -> str:
+    return f"{sum(one.seconds for one in spent) / 60:.1f}" if spent else "–"
+
+
+class Checkout(CollectingTable):
+    """```{pcn-checkout}```: how to get the book, from its repository where that is known."""
+
+    def markdown(self, project: Project) -> str:
+        address = repository(project.root) or "ADDRESS"  # which a reader of a copy knows
+        return f"```bash\ngit clone {address} pcn\ncd pcn\nmake book\n```"
 
 
 class CertificatesTable(CollectingTable):
@@ -69,19 +93,6 @@ class CertificatesTable(CollectingTable):
         lines = [*table(header, rows), ""] if rows else []
         # A blank line after each, so that every sentence is a paragraph of its own.
         return "\n".join([*lines, *(line for sentence in certificates.missing(found) for line in (sentence, ""))])
-
-
-class CostsTable(CollectingTable):
-    """```{pcn-costs}```: minutes and memory of every chapter at every profile, on each device it was run on."""
-
-    def markdown(self, project: Project) -> str:
-        rows = [
-            (link(project, chapter), device, *(str(row.get(profile, "–")) for profile in costs.SHOWN))
-            for (chapter, device), row in costs.costs(project).items()
-        ]
-        if not rows:
-            return "No chapter has been run here yet, so there is nothing to show: `pcn run` runs them all."
-        return "\n".join(table(("chapter", "device", *costs.SHOWN), rows))
 
 
 class PaperMap(CollectingTable):
@@ -108,7 +119,7 @@ class PaperMap(CollectingTable):
             checks, verdict = summarised(state, tuple(pattern.strip() for pattern in patterns))
         except BookError as unknown:
             raise self.error(str(unknown)) from unknown
-        return (*cells[:2], f"**{verdict}**: {link(project, state.chapter)}", plain(checks))
+        return (*cells[:2], f"**{verdict}**: {link(project, state.chapter)}", escaped(as_mathematics(checks)))
 
 
 def summarised(state: report.ChapterReport, patterns: tuple[str, ...]) -> tuple[str, str]:
@@ -130,8 +141,8 @@ def summarised(state: report.ChapterReport, patterns: tuple[str, ...]) -> tuple[
 
 
 def _with_numbers(claim: Claim) -> str:
-    numbers = f"{claim.measured:.3g}, foretold {claim.relation.value} {claim.predicted:.3g}"
-    return f"{claim.name} ({with_minus_signs(numbers)})"
+    numbers = f"{claim.measured:.3g}, predicted {claim.relation.value} {claim.predicted:.3g}"
+    return f"{claim.name} ({numbers})"
 
 
 def _matches(claim: Claim, patterns: tuple[str, ...]) -> bool:
@@ -152,7 +163,12 @@ def _verdict(claims: list[Claim]) -> str:
 
 def plain(text: str) -> str:
     """Text of a claim, in which F* is a symbol and not the beginning of an emphasis."""
-    return re.sub(r"([\\`*_{}\[\]<>$~])", r"\\\1", text)
+    return escaped(html.escape(text, quote=False))
+
+
+def escaped(text: str) -> str:
+    """HTML in which nothing is read as Markdown."""
+    return re.sub(r"([\\`*_{}\[\]$~])", r"\\\1", text)
 
 
 def link(project: Project, chapter: Chapter) -> str:

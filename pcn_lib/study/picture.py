@@ -28,7 +28,9 @@ CARD = "margin:1em 0;padding:0.6em;background:#fff;color:#222;border:1px solid r
 #: Where the user's own file lay, which a caption leaves to the provenance.
 OWN_FILE = re.compile(r" \(\$PCN_DATA[^)]*\)")
 
-#: What stands before the origin of each record drawn, with the record's date; see :func:`with_source`.
+#: What stands before a caption, and before the origin of each record drawn, with the record's date; see
+#: :func:`with_source`.
+CAPTION = re.compile(r"(<figcaption[^>]*>)")
 ORIGIN = re.compile(r'(<span data-made="([^"]*)"[^>]*>)')
 
 
@@ -143,9 +145,10 @@ class Picture:
         return "".join(f'<span data-made="{date}" style="display:block">{words}</span>' for date, words in lines)
 
     def _made(self) -> list[tuple[str, str]]:
-        """When and how each record that is drawn came about; of a single one the caption says most."""
+        """When and how each record that is drawn came about; what all of them share is said by the caption."""
         made = [provenance_of(record) for record in self.records if record is not None]
-        return [(one.date, one.origin if len(made) > 1 else one.made) for one in made]
+        differ = len({(one.data_set, one.device) for one in made}) > 1
+        return [(one.date, one.origin if differ else one.made) for one in made]
 
     def __str__(self) -> str:
         return f"Figure: {self.caption}"
@@ -153,20 +156,22 @@ class Picture:
     __repr__ = __str__
 
 
-def with_source(shown: str, where: Callable[[str], str], name: str) -> str:
+def with_source(shown: str, where: Callable[[str], str], name: str, title: str = "") -> str:
     """A picture's HTML on a page.
 
     Args:
         shown: the picture's own HTML.
         where: says in words which run made a record of this date; "" stands for a picture without records.
         name: for the files that are downloaded.
+        title: of its caption, such as its number; "" stands for none.
     """
 
     def told(origin: re.Match) -> str:
         tag, date = origin.groups()
         return f"{tag}{html.escape(where(date))}{' · ' if date else ''}"
 
-    return ORIGIN.sub(told, shown).replace('download="figure.', f'download="{name}.')
+    titled = CAPTION.sub(rf"\1<b>{html.escape(title)}.</b> ", shown, count=1) if title else shown
+    return ORIGIN.sub(told, titled).replace('download="figure.', f'download="{name}.')
 
 
 def _inline(kind: str, content: bytes) -> str:

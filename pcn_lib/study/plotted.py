@@ -10,7 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,6 +33,7 @@ SYMBOLS = {
     "partial": "∂", "nabla": "∇", "ell": "ℓ", "infty": "∞", "times": "×", "cdot": "·", "propto": "∝", "approx": "≈",
     "leq": "≤", "geq": "≥", "ll": "≪", "gg": "≫", "to": "→", "rightarrow": "→", "pm": "±", "top": "ᵀ", "sqrt": "√",
     "Vert": "‖", "lVert": "‖", "rVert": "‖", "|": "‖", "Delta": "Δ", "sum": "Σ",
+    "lambda": "λ", "langle": "⟨", "rangle": "⟩",
 }  # fmt: skip
 WORDS = ("cos", "log", "exp", "max", "min", "det", "tr")
 BRACES = {ord("{"): None, ord("}"): None}
@@ -59,8 +60,16 @@ class Point:
 
 def points(figure: Figure) -> tuple[Point, ...]:
     """Every finite number that is drawn in a figure, panel by panel."""
-    found = (point for panel, axes in enumerate(panels(figure), start=1) for point in _drawn(axes, panel))
+    every = enumerate(panels(figure), start=1)
+    found = (_called(point, axes) for panel, axes in every for point in _drawn(axes, panel))
     return tuple(point for point in found if np.isfinite([point.x, point.y]).all())
+
+
+def _called(point: Point, axes: Axes) -> Point:
+    """The point under the name of its series; of one without a label, under that of what the panel shows."""
+    texts = {kind: text for kind, text in _words(axes) if text}
+    order = ("title", "y") if point.kind == "cell" else ("y", "title")
+    return replace(point, series=point.series or next((texts[kind] for kind in order if kind in texts), ""))
 
 
 def panels(figure: Figure) -> list[Axes]:

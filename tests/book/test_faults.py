@@ -17,6 +17,7 @@ from pcn_lib.book import build, cli, recording, runner, scheduler
 from pcn_lib.book.devices import Device
 from pcn_lib.book.progress import Progress
 from pcn_lib.book.project import BookError, Project
+from pcn_lib.book.records import making, run_of
 from tests.book.conftest import PARAMETERS, REPOSITORY, chapter_text
 from tests.book.test_report import HALF, put, record
 
@@ -199,6 +200,18 @@ def test_however_a_run_ends_its_processes_end_with_it(book, number):
         assert process.returncode == 130 and error.startswith("\nInterrupted: chapters that were done stay done")
         assert len(error.splitlines()) == 2
     assert [path.name for path in (book.runs / "quick").iterdir()] == [".lock"]
+
+
+def test_a_run_sweeps_what_is_left_of_makers_that_are_no_more_and_nothing_else(book):
+    run = run_of(book, book.chapter("halves"), "smoke")
+    dead, done = (run.folder.parent / name for name in (".01_halves-dead", "01_halves-done"))
+    for folder in (dead, done):
+        folder.mkdir(parents=True)
+        (folder / "executed.ipynb").touch()
+    with making(run) as alive:
+        assert not dead.exists() and done.exists()
+        with making(run) as another:
+            assert alive.exists() and another.exists() and alive != another
 
 
 def test_a_build_that_is_interrupted_does_not_speak_of_chapters(book, monkeypatch, capsys):

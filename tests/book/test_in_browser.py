@@ -25,6 +25,12 @@ addEventListener("load", () => {
   image.dispatchEvent(new PointerEvent("pointermove", {clientX: x, clientY: y}));
 });
 """
+PRESS = """
+addEventListener("load", () => {
+  const stage = document.querySelector("figure > div");
+  for (const key of %r) stage.dispatchEvent(new KeyboardEvent("keydown", { key }));
+});
+"""
 pytestmark = pytest.mark.skipif(browser() is None, reason="no headless browser on this machine")
 
 
@@ -44,17 +50,40 @@ def picture() -> Picture:
 )
 @pytest.mark.parametrize("apart", [False, True], ids=["inside", "beside"])
 def test_the_number_pointed_at_is_named(tmp_path: Path, place, said, apart):
-    page, figure = tmp_path / "page.html", {"body": picture()._repr_html_(), "pathto": lambda name, resource: name}
-    style, script = ((STATIC / f"pcn.{kind}").read_text() for kind in ("css", "js"))
-    if apart:
-        drawings_apart(SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=tmp_path), "", "", figure, None)
-    body = f"{figure['body']}<script>{script}</script><script>{POINT % place}</script>"
-    page.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{body}", encoding="utf-8")
-    command = [browser(), *HEADLESS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
-    shown = BeautifulSoup(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "html.parser")
-    tip, dot = shown.select_one(".pcn-tip"), shown.select_one(".pcn-dot")
+    tip, dot = after(tmp_path, POINT % place, apart)
     assert (tip.text if "hidden" not in tip.attrs else "") == said
     assert ("hidden" in dot.attrs) == (said == "")
     if said:
         lefts = [float(part.split("px")[0]) for part in dot["style"].split("left:")[1:]]
         assert np.isfinite(lefts).all()
+
+
+@pytest.mark.parametrize(
+    "keys, said",
+    [
+        (["ArrowRight"], "N = 8, measured: (1, 0)"),
+        (["ArrowRight", "ArrowRight", "ArrowLeft"], "N = 8, measured: (1, 0)"),
+        (["ArrowRight", "ArrowRight", "ArrowDown"], "theory (theory): (1, 1)"),
+        (["ArrowRight"] * 9, "theory (theory): (100, 1)"),
+        (["ArrowRight", "Escape"], ""),
+        (["Tab"], ""),
+    ],
+    ids=["first", "back", "next line", "the end", "away", "another key"],
+)
+def test_arrow_keys_lead_from_number_to_number(tmp_path: Path, keys, said):
+    tip, _ = after(tmp_path, PRESS % keys)
+    assert (tip.text if "hidden" not in tip.attrs else "") == said
+    assert tip.parent["tabindex"] == "0" and "arrow keys" in tip.parent["aria-label"]
+
+
+def after(folder: Path, script: str, apart: bool = False) -> tuple:
+    """The tip and the dot of a page with one figure, after a script has run on it."""
+    page, figure = folder / "page.html", {"body": picture()._repr_html_(), "pathto": lambda name, resource: name}
+    style, ours = ((STATIC / f"pcn.{kind}").read_text() for kind in ("css", "js"))
+    if apart:
+        drawings_apart(SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=folder), "", "", figure, None)
+    body = f"{figure['body']}<script>{ours}</script><script>{script}</script>"
+    page.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{body}", encoding="utf-8")
+    command = [browser(), *HEADLESS, f"--user-data-dir={folder / 'profile'}", page.as_uri()]
+    shown = BeautifulSoup(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "html.parser")
+    return shown.select_one(".pcn-tip"), shown.select_one(".pcn-dot")

@@ -58,7 +58,7 @@ def test_a_damaged_record_is_no_run_and_the_page_says_so(book: Project, text: st
     run = put(book, record(book))
     (run.folder / "run.json").write_text(text)
     assert "is damaged (run.json is cut short" in problem(book) and run.record is None
-    assert report.statistics(report.chapter_reports(book, "quick"))[0][-1] == "damaged"
+    assert report.chapter_reports(book, "quick")[0].state == "damaged"
 
 
 def test_a_claim_is_confirmed_on_a_gpu_only_where_a_gpu_run_made_it_too(book: Project):
@@ -80,11 +80,18 @@ def test_all_is_well_only_when_every_chapter_ran_and_every_claim_came_out(book: 
     assert not report.all_well(book, (halves,))
 
 
-def test_statistics_say_how_long_on_what_and_when(book: Project):
-    put(book, record(book, seconds=75.0))
-    ran, other = report.statistics(report.chapter_reports(book, "quick"))
-    assert ran == ("01_halves", "quick", "1:15", "cpu", "2026-01-01 00:00", "done")
-    assert other == ("02_thirds", "–", "–", "–", "–", "not run")
+def test_a_chapter_is_named_by_its_number_and_the_state_of_its_run(book: Project):
+    put(book, record(book))
+    assert [(one.title, one.state) for one in report.chapter_reports(book, "quick")] == [
+        ("1 · Halves", "done"),
+        ("2 · Thirds", "not run"),
+    ]
+
+
+@pytest.mark.parametrize("changes, state", [({"error": "x"}, "failed"), ({"sources": "earlier"}, "out of date")])
+def test_a_run_that_failed_or_is_of_other_code_is_in_that_state(book: Project, changes, state):
+    put(book, record(book, **changes))
+    assert report.chapter_reports(book, "quick")[0].state == state
 
 
 def test_a_claim_that_must_fail_and_does_counts_as_predicted(book: Project):

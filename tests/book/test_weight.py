@@ -89,3 +89,14 @@ def test_the_themes_script_is_light_and_has_what_pages_name():
     light = weight.with_icons(script.read_text(), {"sun", "moon", "bars"})
     assert len(light) < 0.1 * script.stat().st_size
     assert all(f"{name}:[" in light or f'"{name}":[' in light for name in ("sun", "moon", "bars"))
+
+
+def test_headings_without_words_and_ids_given_twice_are_left_out():
+    from pcn_lib.book.sphinx_ext import _without_stumbles
+
+    empty = '<th class="head"><p></p></th><th scope="col" style="x"></th><th><p>a</p></th>'
+    context = {"body": f'{empty}<div id="proof-content"></div><div id="proof-contents"></div>'}
+    _without_stumbles(None, "", "", context, None)
+    assert context["body"] == '<td></td><td></td><th><p>a</p></th><div></div><div id="proof-contents"></div>'
+    _without_stumbles(None, "", "", without := {}, None)
+    assert without == {}

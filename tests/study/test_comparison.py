@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from pcn_lib.data.published import Curve
 from pcn_lib.statistics import agreement
-from pcn_lib.study import held, hypotheses, load, save, verdicts
+from pcn_lib.study import held, held_curves, hypotheses, load, save, verdicts
 from pcn_lib.study.comparison import START
 
 PLACE = ("0", "N = 1", 0)
@@ -61,6 +62,20 @@ def test_above_the_top_colour_nothing_deviates_and_below_it_does():
     assert row(0.995, high, **given)["deviation"] == 0 and verdict(0.995, high, **given) == "reproduced"
     assert row(0.995, low, **given)["deviation"] == pytest.approx(0.015 / (1e-3 * (4 / 3) ** 0.5))
     assert verdict(0.995, low, **given) == "not reproduced"
+
+
+def test_a_curve_is_held_point_by_point_where_its_width_and_step_were_measured():
+    draws = xr.DataArray(
+        np.random.default_rng(0).normal(size=(2, 3, 4)), dict(width=[4, 8]), dims=("width", "step", "seed")
+    )
+    curves = [
+        Curve(width, np.arange(1, 4), np.array([0.1, 0.2, 0.3]), np.array([0.01, 0.02, 0.03])) for width in (8, 16)
+    ]
+    (t, value, error) = (2, 0.2, 0.02)  # of 1, 2, 3 the first is not asked for and the last was not measured
+    expected = held(("4a", "width 8", t), value, draws.sel(width=8).isel(step=t), error=error)
+    xr.testing.assert_identical(held_curves("4a", curves, draws, (0, 2, 3), network="width {}"), expected)
+    assert held_curves("4a", curves, draws, (2,)).network.values.tolist() == ["N = 8"]
+    assert not held_curves("4a", curves, draws, (0, 3))
 
 
 def test_hypotheses_stand_in_the_order_of_their_agreement_and_come_back_from_disk(tmp_path):

@@ -22,6 +22,11 @@ def test_a_record_comes_back_with_its_types_labels_and_attributes(record, tmp_pa
     assert provenance_of(again) == provenance_of(record)
 
 
+def test_numbers_that_repeat_take_no_room(tmp_path):
+    path = save(xr.Dataset({"a": ("x", np.zeros(100_000)), "b": ("x", np.zeros(100_000, int))}), tmp_path / "zeros.nc")
+    assert path.stat().st_size < 50_000
+
+
 def test_several_tables_come_back_as_a_tree(record, tmp_path):
     tree = xr.DataTree.from_dict({"one": record, "two": record[["a"]], "a": record})  # a table named as a variable is
     assert load(save(tree, tmp_path / "tree.nc")).identical(tree)

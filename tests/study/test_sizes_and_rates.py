@@ -140,6 +140,7 @@ def test_a_number_that_is_missing_or_not_positive_gives_no_exponent():
         values.loc[dict(depth=4, width=64, seed=1)] = wrong if wrong else -values.sel(depth=4, width=64, seed=0)
         assert np.isnan(slope(values))
         assert not np.isnan(slope(values, where=values.width < 64))
+    assert np.isnan(slope(law().assign_coords(width=[0, 16, 64])))
 
 
 def test_too_few_points_and_an_axis_that_is_none_are_refused():
