@@ -16,6 +16,8 @@ WRONG = {
     "MLP(3, 8, True)": "depth = True given; a whole number is needed: write one, such as depth = 8",
     "MLP(3, 0, 2)": "width = 0 given; a network needs at least 1: choose width >= 1",
     "CNN((8, 8, 1), 4.0, 2)": "width = 4.0 given; a whole number is needed: write one, such as width = 8",
+    "CNN((28, 28), 4, 2)": "image = (28, 28) given; 3 stages of pooling need (height, width, channels) with sides of",
+    "CNN((8, 8, 1, 1), 4, 2)": "image = (8, 8, 1, 1) given; 3 stages of pooling need (height, width, channels)",
     "Transformer(9, 4, '16')": "width = '16' given; a whole number is needed: write one, such as width = 8",
     "MLP(3, 8, 2, activation='tanh')": "activation = 'tanh' given; a function of arrays is needed: pass jnp.tanh",
     "MLP(3, 8, 2, activation=np.tanh)": "does not take JAX's arrays; inference differentiates it: write it",
