@@ -52,7 +52,9 @@ def library(tmp_path, monkeypatch):
 
 
 def test_a_chapter_depends_on_the_modules_its_imports_reach_and_on_no_others(book: Project, library):
-    book.chapter("halves").path.write_text(chapter_text("Halves", "from pcn_lib import top"))
+    # Modules of other packages are not the library's of the same name.
+    code = "from abc import other\nfrom pcn_lib import top\nfrom zoo import other"
+    book.chapter("halves").path.write_text(chapter_text("Halves", code))
     files = fingerprint.library_files(notebooks.read(book.chapter("halves").path))
     reached = {path.relative_to(library).as_posix() for path in files}
     assert reached == {
@@ -91,6 +93,12 @@ def test_another_version_of_any_package_changes_the_key(package, monkeypatch):
     if package == "python":
         monkeypatch.setattr(fingerprint.platform, "python_version", lambda: "3.0.0")
     assert key() != before
+
+
+def test_a_package_that_is_not_installed_has_a_version_too(monkeypatch):
+    monkeypatch.setattr(fingerprint, "PACKAGES", ("numpy", "no-such-package"))
+    found = fingerprint.versions()
+    assert found["no-such-package"] == "absent" != found["numpy"]
 
 
 def test_a_recorded_result_that_a_chapter_names_belongs_to_its_sources(book: Project):
