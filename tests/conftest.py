@@ -24,7 +24,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # A machine that only computes, where `pytest -m gpu` is run, may lack what renders the book.
 RENDERS = find_spec("sphinx") is not None
-collect_ignore = [] if RENDERS else ["book"]
+collect_ignore = [] if RENDERS else ["book", "test_benchmarks.py"]
 
 CHECKED = (
     "numerics",
@@ -68,4 +68,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_report_header() -> list[str]:
-    return [] if RENDERS else ["tests/book is left out: Sphinx is not installed here (`pip install -e '.[book]'`)"]
+    why = "Sphinx is not installed here (`pip install -e '.[book]'`)"
+    return [] if RENDERS else [f"left out: {', '.join(collect_ignore)}: {why}"]
