@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 LAWS = {
     "parameterisation": ["test_parameterisation", "test_gains"],
     "energy": ["test_energy", "study/test_curves", "test_laws"],
-    "gradients": ["test_gradients", "test_laws"],
+    "gradients": ["test_gradients", "test_input", "test_laws"],
     "rescaling": ["test_rescaling", "test_gap", "test_convolution"],
     "moreau": ["test_moreau"],
     "training": ["test_training"],
@@ -41,7 +41,7 @@ LAWS = {
     "dmft": ["test_dmft"],
     "inference": ["inference"],
     "layers": ["test_layers", "test_network", "test_convolution", "test_vectors", "test_transformer", "test_wrapped"],
-    "network": ["test_network", "test_convolution", "test_transformer", "test_laws"],
+    "network": ["test_network", "test_input", "test_convolution", "test_transformer", "test_laws"],
     "study": ["study", "test_claims", "test_figures"],
     "book/fingerprint": ["book/test_fingerprint"],
 }

@@ -30,7 +30,10 @@ def violations(path: Path) -> list[str]:
                 f"cell {number}: the page sets '{title}' in brackets: write a dash for its own" for title in boxes
             ]
             continue
-        if number == 1 or notebook.cells[number - 2].cell_type != "markdown":
+        pair = notebook.cells[max(number - 2, 0) : number]
+        # A picture is told about once: its function, this run's and the recorded one may follow each other.
+        drawn = len(pair) == 2 and all(notebooks.tagged(one, notebooks.FIGURE) for one in pair)
+        if pair[0].cell_type != "markdown" and not drawn:
             found.append(f"cell {number}: has no prose before it: say what to look for in a markdown cell")
         found += [f"cell {number}: {problem}" for problem in _code(cell)]
     said = any("pcn notebooks fmt" in problem for problem in found)

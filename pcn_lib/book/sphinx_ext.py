@@ -32,8 +32,14 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-#: What screen readers stumble over, and what stands there instead: a heading without words, and an id given twice.
-STUMBLES = {re.compile(r"<th\b[^>]*>\s*(<p></p>)?\s*</th>"): "<td></td>", re.compile(' id="proof-content"'): ""}
+#: What screen readers stumble over, and what stands there instead: a heading without words, an id given twice, and
+#: entries of a list that are not called so.
+STUMBLES = {
+    re.compile(r"<th\b[^>]*>\s*(<p></p>)?\s*</th>"): "<td></td>",
+    re.compile(' id="proof-content"'): "",
+    re.compile(' role="doc-biblioentry"'): ' role="listitem"',
+}
+
 
 #: One more wherever pages must be read again although their sources are as they were.
 ENVIRONMENT = 2

@@ -86,6 +86,16 @@ def test_code_without_prose_before_it_is_refused(write):
     assert "has no prose before it" in found
 
 
+@pytest.mark.parametrize("tag, refused", [("figure", False), ("measure", True)])
+def test_a_picture_may_follow_another_without_prose_of_its_own(write, tag, refused):
+    def twice(cells):
+        place = next(place for place, cell in enumerate(cells) if "figure" in cell.metadata.get("tags", ()))
+        cells.insert(place + 1, nbformat.v4.new_code_cell("size", metadata={"tags": [tag]}))
+
+    found = violations(write(of_template(twice)))
+    assert any("has no prose before it" in problem for problem in found) == refused
+
+
 def test_outputs_counts_and_editor_metadata_are_refused_and_removed_by_fmt(write):
     content = json.loads(of_template())
     last = [cell for cell in content["cells"] if cell["cell_type"] == "code"][-1]

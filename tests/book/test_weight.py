@@ -98,5 +98,8 @@ def test_headings_without_words_and_ids_given_twice_are_left_out():
     context = {"body": f'{empty}<div id="proof-content"></div><div id="proof-contents"></div>'}
     _without_stumbles(None, "", "", context, None)
     assert context["body"] == '<td></td><td></td><th><p>a</p></th><div></div><div id="proof-contents"></div>'
+    context = {"body": '<div id="a" role="doc-biblioentry">'}
+    _without_stumbles(None, "", "", context, None)
+    assert context["body"] == '<div id="a" role="listitem">'
     _without_stumbles(None, "", "", without := {}, None)
     assert without == {}
