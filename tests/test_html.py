@@ -51,7 +51,7 @@ addEventListener("load", async () => {
 #: One page of each kind: findings, figures, sliders, tables, claims, theory, an experiment, the library.
 KINDS = (
     "intro", "gallery", "explorer", "notation", "paper_map", "statistics", "published_numbers", "09_moreau_envelope",
-    "16_inference_convergence", "api/inference", "references",
+    "19_inference_convergence", "api/inference", "references",
 )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def test_copies_of_chapters_run_with_colabs_versions_and_replace_none(served: Pa
     there = Environment(tmp_path / "there", "--requirement", str(ROOT / "tests" / "colab.txt"))
     before = there.installed
     copies = {path.stem: path for path in colab.write_copies(Project(served), tmp_path, served.as_uri())}
-    for name in ("overview", "23_figure_1"):  # one computes, one speaks of a recorded run
+    for name in ("overview", "14_figure_1"):  # one computes, one speaks of a recorded run
         notebook = notebooks.with_parameters(notebooks.read(copies[name]), {"profile": "smoke"})
         notebooks.write(notebook, copies[name])
         there.run("jupyter-execute", "--inplace", copies[name], folder=tmp_path)

@@ -227,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_diff(_add(commands, "diff", diff, "compare runs, or certificates, with recorded numbers", profile))
     _add_verify(_add(commands, "verify", verify, "measure the equivalence of PC and BP on a device and certify it"))
     starting = _add(commands, "new", new, "start a chapter of your own that passes the checks")
-    starting.add_argument("name", metavar="NAME", help="of letters, digits and underscores, such as 23_my_study")
+    starting.add_argument("name", metavar="NAME", help="of letters, digits and underscores, such as 29_my_study")
     _add(commands, "build", build, "render the pages into _build/html", profile)
     _add(commands, "pdf", print_pdf, "print the whole book to _build/book.pdf", profile)
     citing = _add(commands, "cite", cite, "print the BibTeX of what a chapter rests on")

@@ -15,13 +15,13 @@ def new_chapter(project: Project, name: str) -> Path:
 
     Args:
         project: the book.
-        name: of letters, digits and underscores, with a number in front or without: ``23_my_study``.
+        name: of letters, digits and underscores, with a number in front or without: ``29_my_study``.
 
     Raises:
         UsageError: a name that is no name, or one that is taken.
     """
     if not name.isidentifier() and not f"_{name}".isidentifier():
-        raise UsageError(f"'{name}' is no name of a chapter: write it as 23_words_of_its_claim or without the number.")
+        raise UsageError(f"'{name}' is no name of a chapter: write it as 29_words_of_its_claim or without the number.")
     path = project.root / "chapters" / f"{name}.ipynb"
     stem = name.partition("_")[2] if name.partition("_")[0].isdigit() else name
     taken = {chapter.stem: chapter.path for chapter in project.chapters()}

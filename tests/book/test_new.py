@@ -14,9 +14,9 @@ from pcn_lib.book.runner import Request, run_chapters
 def started(book: Project, monkeypatch) -> Project:
     """A book with a chapter that was just started."""
     monkeypatch.chdir(book.root)
-    assert cli.main(["new", "23_my_study"]) == 0
+    assert cli.main(["new", "29_my_study"]) == 0
     toc = json.loads((book.root / "_toc.yml").read_text())
-    toc["chapters"].append({"file": "chapters/23_my_study"})
+    toc["chapters"].append({"file": "chapters/29_my_study"})
     (book.root / "_toc.yml").write_text(json.dumps(toc))
     return book
 
@@ -28,7 +28,7 @@ def test_a_new_chapter_is_in_the_committed_form(started: Project):
 
 
 def test_a_name_that_is_taken_or_none_is_refused_in_one_sentence(started: Project, capsys):
-    for name, sentence in (("23_my_study", "is there already"), ("halves", "is there already"), ("a b", "is no name")):
+    for name, sentence in (("29_my_study", "is there already"), ("halves", "is there already"), ("a b", "is no name")):
         assert cli.main(["new", name]) == 2
         assert sentence in capsys.readouterr().err
 
