@@ -68,8 +68,9 @@ def library_files(notebook: Notebook) -> list[Path]:
                 reached.add(path)
                 package = ".".join((LIBRARY.name, *path.parent.relative_to(LIBRARY).parts))
                 waiting += _imports(path.read_text(encoding="utf-8"), package)
-    other = (path for path in LIBRARY.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
-    return sorted(reached.union(other))
+    # Python's own cache apart, where files come and go under passing names while modules are imported.
+    other = (path for path in LIBRARY.rglob("*") if path.suffix != ".py" and "__pycache__" not in path.parts)
+    return sorted(reached.union(filter(Path.is_file, other)))
 
 
 def _imports(source: str, package: str) -> Iterator[str]:

@@ -47,6 +47,8 @@ def library(tmp_path, monkeypatch):
     for name, source in modules.items():
         (root / f"{name}.py").write_text(source)
     (root / "style.mplstyle").write_text("")
+    (root / "__pycache__").mkdir()
+    (root / "__pycache__" / "top.cpython-311.pyc.140").write_text("half written")
     monkeypatch.setattr(fingerprint, "LIBRARY", root)
     return root
 
