@@ -97,7 +97,10 @@ def chapter_text(title: str, *code: str, parameters: str = PARAMETERS) -> str:
 @pytest.fixture
 def book(tmp_path: Path) -> Project:
     """A book with chapters 01_halves and 02_thirds."""
-    root = tmp_path / "book"
+    return small_book(tmp_path / "book")
+
+
+def small_book(root: Path) -> Project:
     chapters = root / "chapters"
     chapters.mkdir(parents=True)
     shutil.copy(REPOSITORY / "_config.yml", root)

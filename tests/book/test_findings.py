@@ -1,6 +1,8 @@
 """The gallery and the findings: every figure with its sentence, every number that of the recorded run."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import xarray as xr
@@ -15,7 +17,7 @@ from pcn_lib.book.runner import Request, run_chapters
 from pcn_lib.provenance import provenance
 from pcn_lib.study import save
 from pcn_lib.study.records import FOLDER
-from tests.book.conftest import CLAIM, WRITE_CLAIM, chapter_text
+from tests.book.conftest import CLAIM, WRITE_CLAIM, chapter_text, small_book
 
 DRAW = """\
 from pcn_lib.study import Picture, axes_grid, caption
@@ -40,8 +42,14 @@ Of halves {measured}`halves | the gap | .2f`.
 
 
 @pytest.fixture
-def drawing(book: Project) -> Project:
+def drawing(drawn_once: Project, tmp_path: Path) -> Project:
     """The small book, whose first chapter draws two figures and has a record with one claim."""
+    return Project(shutil.copytree(drawn_once.root, tmp_path / "book"))
+
+
+@pytest.fixture(scope="module")
+def drawn_once(tmp_path_factory) -> Project:
+    book = small_book(tmp_path_factory.mktemp("drawn") / "book")
     (book.root / "chapters" / "01_halves.ipynb").write_text(
         chapter_text("Halves & more", WRITE_CLAIM, DRAW, 'drawn("Second")')
     )
