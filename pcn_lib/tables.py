@@ -12,10 +12,17 @@ CELL = (
     "border-bottom:1px solid rgba(128,128,128,0.4)"
 )
 
+
+def greek(name: str) -> str:
+    """The letter of this name, small or, as ``Lambda``, capital; a KeyError where there is none."""
+    size = "SMALL" if name.islower() else "CAPITAL"
+    return lookup(f"GREEK {size} LETTER {name.upper().replace('LAMBDA', 'LAMDA')}")
+
+
 #: How formulas are typed where there is only a keyboard, and the sign that stands for it.
 SIGNS = {"||": "‖", "<=": "≤", ">=": "≥", "->": "→"}
 NAMES = {"infinity": "∞", "sqrt": "√", "eps": "ε", "ell": "ℓ"} | {
-    name: lookup(f"GREEK SMALL LETTER {'LAMDA' if name == 'lambda' else name.upper()}")
+    name: greek(name)
     for name in ("alpha", "beta", "gamma", "eta", "theta", "kappa", "lambda", "mu", "nu", "rho", "sigma", "phi")
 }
 NAMED = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(NAMES)})(?![A-Za-z])|{'|'.join(map(re.escape, SIGNS))}")

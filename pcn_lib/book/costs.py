@@ -36,9 +36,7 @@ def identity(project: Project) -> str:
 def _ran(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
     runs = [(profile, run_of(project, chapter, profile).record) for profile in PROFILES]
     return [
-        (profile, "CPU", Cost(run.core_seconds or run.seconds, run.memory))
-        if run.platform == "cpu"
-        else (profile, run.device, Cost(run.seconds, run.memory))
+        _spent(profile, "CPU" if run.platform == "cpu" else run.device, run.seconds, run.core_seconds, run.memory)
         for profile, run in runs
         if run is not None and run.error is None
     ]
@@ -53,6 +51,12 @@ def _recorded(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]
         return []
     record = load(path)
     (profile, settings), device = json.loads(record.attrs["recorded"]), provenance_of(record).device
-    spent = record.attrs.get("core_seconds") if device == "CPU" else None
-    cost = Cost(spent or record.attrs["seconds"], record.attrs.get("memory"))
-    return [(profile, device, cost)] if not settings else []
+    measured = (record.attrs.get(name) for name in ("seconds", "core_seconds", "memory"))
+    return [_spent(profile, device, *measured)] if not settings else []
+
+
+def _spent(
+    profile: str, device: str, seconds: float, core_seconds: float | None, memory: int | None
+) -> tuple[str, str, Cost]:
+    """What was run, on what, and what counts as its cost there."""
+    return profile, device, Cost((core_seconds if device == "CPU" else None) or seconds, memory)

@@ -63,7 +63,7 @@ def thumbnails(state: ChapterReport) -> Iterator[Thumbnail]:
     shown = (FIGURE.search(shown_as_html(output)) for output in outputs)
     for number, figure in enumerate(filter(None, shown), start=1):
         sentence = figure["caption"].partition(". Data: ")[0]
-        title = html.escape(f"{state.chapter.figure(number)}, {state.title.partition(' · ')[2] or state.title}")
+        title = html.escape(f"{state.chapter.figure(number)}, {state.heading}")
         svg = base64.b64decode(figure["svg"])
         yield Thumbnail(f"{state.chapter.name}-{number}", title, svg, f"{sentence}.", figure["alt"])
 

@@ -24,10 +24,14 @@ class ChapterReport:
     current: bool
 
     @property
+    def heading(self) -> str:
+        """The chapter's, as it stands in its notebook."""
+        return notebooks.read(self.chapter.path).cells[0].source.splitlines()[0].removeprefix("# ")
+
+    @property
     def title(self) -> str:
-        """The chapter's, as it stands in its notebook, behind its number."""
-        first = notebooks.read(self.chapter.path).cells[0].source.splitlines()[0]
-        return self.chapter.numbered(first.removeprefix("# "))
+        """Its heading behind its number."""
+        return self.chapter.numbered(self.heading)
 
     @property
     def state(self) -> str:

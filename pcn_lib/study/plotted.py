@@ -8,7 +8,6 @@ import csv
 import io
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +21,8 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from pcn_lib.tables import greek
+
 HEADINGS = ("panel", "series", "kind", "x", "y", "value")
 #: What the columns mean, for whoever has the file alone.
 COLUMNS = (
@@ -33,7 +34,7 @@ SYMBOLS = {
     "partial": "∂", "nabla": "∇", "ell": "ℓ", "infty": "∞", "times": "×", "cdot": "·", "propto": "∝", "approx": "≈",
     "leq": "≤", "geq": "≥", "ll": "≪", "gg": "≫", "to": "→", "rightarrow": "→", "pm": "±", "top": "ᵀ", "sqrt": "√",
     "Vert": "‖", "lVert": "‖", "rVert": "‖", "|": "‖", "Delta": "Δ", "sum": "Σ",
-    "lambda": "λ", "langle": "⟨", "rangle": "⟩",
+    "langle": "⟨", "rangle": "⟩",
 }  # fmt: skip
 WORDS = ("cos", "log", "exp", "max", "min", "det", "tr")
 BRACES = {ord("{"): None, ord("}"): None}
@@ -112,9 +113,9 @@ def plain(text: str) -> str:
 
 
 def _symbol(command: re.Match) -> str:
-    name, size = command[1], "SMALL" if command[1].islower() else "CAPITAL"
+    name = command[1]
     try:
-        return SYMBOLS.get(name) or unicodedata.lookup(f"GREEK {size} LETTER {name}")
+        return SYMBOLS.get(name) or greek(name)
     except KeyError:
         return name if name in WORDS else ""
 
