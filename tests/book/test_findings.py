@@ -24,7 +24,7 @@ def drawn(sentence):
     figure, axes = axes_grid()
     axes.plot([1, 2], [1, 2])
     return Picture(figure, caption(sentence, data="none", sizes="N = 2", device="CPU"), "a <line>")
-drawn("First, cos. of two")"""
+drawn("First, cos. of N^-2")"""
 PAGE = """\
 # Found
 
@@ -65,7 +65,7 @@ def with_drawings(book: Project) -> Project:
 
 def test_a_chapters_figures_are_its_thumbnails_in_order_with_their_sentences(drawing):
     first, second = thumbnails(chapter_report(drawing, drawing.chapter("halves"), "smoke"))
-    assert (first.name, first.sentence) == ("01_halves-1", "First, cos. of two.")
+    assert (first.name, first.sentence) == ("01_halves-1", "First, cos. of N<sup>−2</sup>.")
     assert first.title == "Figure 1.1, Halves &amp; more"
     assert (second.name, second.sentence) == ("01_halves-2", "Second.")
     assert first.svg.startswith(b"<?xml") and first.alt == "a &lt;line&gt;"
