@@ -161,6 +161,18 @@
     }
   }
 
+  // No line ends between a formula and the punctuation behind it.
+  function bind(formula) {
+    const next = formula.nextSibling;
+    const marks = next?.nodeType === Node.TEXT_NODE && /^[.,;:!?)\]’”–]+(?!\w)/.exec(next.data);
+    if (!marks) return;
+    const whole = document.createElement("span");
+    whole.className = "pcn-bound";
+    formula.replaceWith(whole);
+    next.data = next.data.slice(marks[0].length);
+    whole.append(formula, marks[0]);
+  }
+
   // What the theme leaves without a name, or outside of every landmark.
   function named() {
     document.querySelectorAll(".bd-sidebar-primary summary").forEach((summary) => {
@@ -174,6 +186,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("figure.pcn-figure").forEach(attach);
+    document.querySelectorAll("span.math").forEach(bind);
     named();
   });
   // Formulae are set by then.

@@ -22,7 +22,7 @@ from pcn_lib.numerics import Activation, identity
 from pcn_lib.scales import Power as Power
 from pcn_lib.scales import RoleScales as RoleScales
 from pcn_lib.scales import Scales as Scales
-from pcn_lib.tables import aligned
+from pcn_lib.tables import aligned, as_html, as_mathematics
 
 
 class Role(Enum):
@@ -82,20 +82,29 @@ class Parameterisation:
     def __str__(self) -> str:
         return self.table()
 
+    def _repr_html_(self) -> str:
+        title, (header, *rows), gains = self._written(None)
+        cells = [tuple(map(as_mathematics, row)) for row in rows]
+        return as_html(header, cells, "; ".join([title, *gains]), label=self.name, kind="pcn-table")
+
     def table(self, activation: Activation | None = None) -> str:
         """The table as text, with the gain of an activation function where one is given and gains are used."""
+        title, rows, gains = self._written(activation)
+        return "\n".join([title, *aligned(rows), *gains])
+
+    def _written(self, activation: Activation | None) -> tuple[str, list[tuple[str, ...]], list[str]]:
+        """Title, header and rows, and what there is to say of gains."""
         header = ("", "multiplier a", "variance", "GD rate / eta", "Adam rate / eta", "Adam epsilon / eps")
         rows = {role: getattr(self, role.value) for role in Role}
         vectors = {role: row.vector(readout=role is Role.OUTPUT) for role, row in rows.items()}
         numbers = [(role.value, *map(str, row.powers)) for role, row in rows.items()]
         numbers += [(f"{role.value} vectors", *map(str, row.powers)) for role, row in vectors.items()]
         shown = len(header) - all(row[-1] == "1" for row in numbers)
-        lines = aligned([row[:shown] for row in (header, *numbers)])
         title = f"{self.name}, gamma_0 = {self.gamma_0:g}   (D: fan-in, N: width, L: weight layers)"
         whose = "the activation function" if activation is None else name_of(activation)
         gain = "" if activation is None else f", {self.gain(activation):.4g}"
         gains = [f"multipliers of weights behind {whose} times its gain{gain}"] if self.gain is not no_gain else []
-        return "\n".join([title, *lines, *gains])
+        return title, [row[:shown] for row in (header, *numbers)], gains
 
 
 def _readout(gamma_0: float, **exponents: float) -> Power:

@@ -1,6 +1,7 @@
 """The numbers of one parameter, and a row of a parameterisation's table: these numbers as powers of sizes."""
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Power:
         factors = [f"{self.constant:.4g}"] if self.constant != 1.0 else []
         for letter, exponent in (("D", self.fan_in), ("N", self.width), ("L", self.depth)):
             if exponent:
-                factors.append(letter if exponent == 1 else f"{letter}^{exponent:.4g}")
+                factors.append(letter if exponent == 1 else f"{letter}^{Fraction(exponent).limit_denominator(1000)}")
         return " ".join(factors) or "1"
 
 

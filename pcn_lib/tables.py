@@ -70,16 +70,16 @@ def as_html(
     """A table in a box that scrolls, by touch or by keyboard, where the page is narrower than the table.
 
     Args:
-        headings: one for each column, as text.
+        headings: one for each column, as text; formulas are read by :func:`as_mathematics`.
         rows: as many cells each, as HTML; the first cell heads its row.
-        caption: what the table shows, as text.
+        caption: what the table shows, as text likewise.
         label: what a screen reader calls the box.
         kind: CSS class of the box.
         widths: of the columns, in CSS; the table then is as wide as the page. By default as the text needs.
     """
     columns = widths or ("auto",) * len(headings)
     head = "".join(
-        f'<th scope="col" style="{CELL};width:{width}">{html.escape(heading)}</th>' if heading else "<td></td>"
+        f'<th scope="col" style="{CELL};width:{width}">{as_mathematics(heading)}</th>' if heading else "<td></td>"
         for heading, width in zip(headings, columns, strict=True)
     )
     body = "".join(
@@ -93,6 +93,6 @@ def as_html(
         f'<div class="{kind}" role="region" aria-label="{html.escape(label)}" tabindex="0" '
         'style="overflow-x:auto;max-width:100%">'
         f'<table style="border-collapse:collapse;{stretched}font-size:0.9em">'
-        f'<caption style="caption-side:bottom;text-align:left;padding:0.4em 0.7em">{html.escape(caption)}</caption>'
+        f'<caption style="caption-side:bottom;text-align:left;padding:0.4em 0.7em">{as_mathematics(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

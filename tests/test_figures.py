@@ -15,6 +15,7 @@ from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
 from pcn_lib.data.published import Curve
+from pcn_lib.parameterisation import mupc_skips, ntp, sp
 from pcn_lib.provenance import provenance
 from pcn_lib.study import (
     Picture,
@@ -45,8 +46,8 @@ def lightness(colour):
 
 
 def test_a_picture_shows_its_drawing_description_and_caption_and_loads_nothing():
-    shown = picture(caption="N < 4")._repr_html_()
-    assert 'alt="A line &quot;rises&quot;."' in shown and "N &lt; 4</figcaption>" in shown
+    shown = picture(caption="N < 4 falls as N^-2")._repr_html_()
+    assert 'alt="A line &quot;rises&quot;."' in shown and "N &lt; 4 falls as N<sup>−2</sup></figcaption>" in shown
     assert re.findall(r' src="(.{26})', shown) == ["data:image/svg+xml;base64,"]
 
 
@@ -233,9 +234,18 @@ def test_the_numbers_of_a_three_dimensional_panel_are_those_of_its_marks():
 
 
 def test_a_table_writes_numbers_with_minus_signs_and_keeps_them_on_one_line():
-    shown = Table(("N = 8", "log2"), (("CIFAR-10", "-2.1, 4e-02"), ("N = 16", "1 < 2")), "a caption")._repr_html_()
-    assert "−2.1, 4e−02" in shown and "CIFAR-10" in shown and "1 &lt; 2" in shown
-    assert f"N{NO_BREAK}={NO_BREAK}16" in shown
+    rows = (("CIFAR-10", "-2.1, 4e-02"), ("N = 16", "1 < 2 N^-1/2"), ("goal", "≥ 3 ms"))
+    shown = Table(("N = 8", "gamma_0"), rows, "a caption")._repr_html_()
+    assert "−2.1, 4e−02" in shown and "CIFAR-10" in shown and "1 &lt; 2 N<sup>−1/2</sup>" in shown
+    assert ">γ<sub>0</sub></th>" in shown
+    assert f"N{NO_BREAK}={NO_BREAK}16" in shown and f">≥{NO_BREAK}3{NO_BREAK}ms</td>" in shown
+
+
+def test_parameterisations_are_rows_with_what_their_layers_share_once():
+    mixed = replace(ntp(2.0), input=sp().input)
+    made = Table.of_parameterisations(mupc_skips(), mixed)
+    assert made.rows[0] == ("muPC with skips", "D^-1/2", "D^-1/2 L^-1/2", "D^-1", "1", "N", "N^-1/2 L^-1/2")
+    assert made.rows[1] == ("NTP", "1", "D^-1/2", "0.5 D^-1/2", "D^-1, 1", "1", "1")
 
 
 def test_a_table_with_a_cell_too_many_is_refused():

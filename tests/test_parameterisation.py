@@ -145,10 +145,17 @@ def test_a_parameterisation_prints_as_its_table():
     assert title.startswith("muPC with skips, gamma_0 = 2")
     kinds = [role.value for role in Role]
     assert [row.split("  ")[0] for row in rows] == kinds + [f"{kind} vectors" for kind in kinds]
-    assert "4 N" in rows[0] and "D^-0.5 L^-0.5" in rows[1] and "0.5 D^-1" in rows[2]
-    assert rows[4].split() == ["hidden", "vectors", "L^-0.5", "0", "4", "N", "L^-0.5"]
-    assert rows[5].split() == ["output", "vectors", "0.5", "0", "4", "L^-0.5"]
+    assert "4 N" in rows[0] and "D^-1/2 L^-1/2" in rows[1] and "0.5 D^-1" in rows[2]
+    assert rows[4].split() == ["hidden", "vectors", "L^-1/2", "0", "4", "N", "L^-1/2"]
+    assert rows[5].split() == ["output", "vectors", "0.5", "0", "4", "L^-1/2"]
     assert all(len(row) <= len(header) + 20 for row in rows)
+
+
+def test_a_page_shows_the_table_with_its_formulas_as_mathematics():
+    shown = mupc_skips(2.0)._repr_html_()
+    assert "muPC with skips, γ<sub>0</sub> = 2" in shown and shown.count("<tr>") == 1 + 2 * len(Role)
+    assert ">D<sup>−1/2</sup> L<sup>−1/2</sup></td>" in shown and "Adam rate / η</th>" in shown
+    assert "its gain</caption>" in mupc_convolutional()._repr_html_()
 
 
 def test_the_table_has_a_column_for_adams_epsilon_where_one_differs_from_one():

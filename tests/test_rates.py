@@ -11,7 +11,7 @@ from pcn_lib.network import MLP
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.rescaling import LinearExact
 
-WIDTHS = (64, 128, 256, 512)
+WIDTHS = (64, 128, 256)
 D, B, L, SEEDS = 40, 20, 4, 3
 
 

@@ -12,7 +12,7 @@ from flax import nnx
 from pcn_lib.energy import Problem, loss
 from pcn_lib.equivalence import equivalent
 from pcn_lib.gradients import bp_gradient, compare, pc_gradient
-from pcn_lib.inference import Sweeps
+from pcn_lib.inference import Sweeps, equilibrate
 from pcn_lib.layers import (
     BlockShape,
     Convolution,
@@ -138,9 +138,10 @@ def test_what_biases_learn_does_not_depend_on_the_width(optimiser):
 def test_closed_forms_hold_for_linear_networks_with_biases():
     network = shaken(MLP(4, 8, 4, 2, skips=True, bias=True).init(KEY, mupc_skips(), "float64"))
     problem = Problem(network, X, jnp.ones((6, 2)))
-    exact, swept = LinearExact(1e-12)(problem).require(), Sweeps(1e-12, accelerate=True)(problem).require()
+    solvers = LinearExact(1e-12), Sweeps(1e-12, accelerate=True)
+    exact, swept = (equilibrate(problem, solver).require() for solver in solvers)
     assert relative_gap(exact.activities, swept.activities) < 1e-10
-    np.testing.assert_allclose(equilibrated_energy(problem), swept.energy, rtol=1e-10)
+    np.testing.assert_allclose(jax.jit(equilibrated_energy)(problem), swept.energy, rtol=1e-10)
 
 
 @pytest.mark.parametrize(("kind", "flax"), [(LayerNorm, nnx.LayerNorm), (RMSNorm, nnx.RMSNorm)])
@@ -155,11 +156,13 @@ def test_norms_are_those_of_flax(kind, flax):
 
 
 def test_predictive_coding_of_a_normalised_network_is_backpropagation_where_it_is_wide():
+    compared = jax.jit(lambda problem, at: compare(pc_gradient(problem, at), bp_gradient(problem)))
+
     def angle(width: int) -> float:
         mlp = MLP(4, width, 3, 2, jax.nn.gelu, skips=True, bias=True, norm=RMSNorm)
         problem = Problem(mlp.init(KEY, mupc_skips(), "float64"), X, jnp.ones((6, 2)))
-        equilibrium = Sweeps(1e-9, accelerate=True)(problem).require()
-        return float(compare(pc_gradient(problem, equilibrium), bp_gradient(problem)).total.one_minus_cosine)
+        equilibrium = equilibrate(problem, Sweeps(1e-9, accelerate=True)).require()
+        return float(compared(problem, equilibrium).total.one_minus_cosine)
 
     # 1 - cos falls as N^-2.
     assert angle(128) < angle(16) / 16

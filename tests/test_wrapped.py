@@ -46,8 +46,9 @@ def test_flax_layers_give_the_energy_equilibrium_and_gradients_of_the_librarys_o
     x, y = jax.random.normal(jax.random.key(1), (5, 3)), jax.random.normal(jax.random.key(2), (5, 2))
     a, b = (equilibrate(Problem(network, x, y)).require() for network in (ours, flax))
     np.testing.assert_allclose(a.energy, b.energy, rtol=1e-9)
-    for gradient in (bp_gradient, lambda problem: pc_gradient(problem, equilibrate(problem).require())):
-        mine, theirs = (jax.tree.leaves(gradient(Problem(network, x, y))) for network in (ours, flax))
+    gradients = jax.jit(lambda problem, at: (bp_gradient(problem), pc_gradient(problem, at)))
+    both = zip(*(gradients(Problem(network, x, y), at) for network, at in ((ours, a), (flax, b))), strict=True)
+    for mine, theirs in (map(jax.tree.leaves, pair) for pair in both):
         for left, right in zip(mine, theirs, strict=True):
             np.testing.assert_allclose(left, jnp.swapaxes(right, -1, -2), atol=1e-7)
 
@@ -277,6 +278,7 @@ def test_weights_of_other_libraries_are_parameters_that_learn_as_the_librarys_ow
     W = jax.random.normal(jax.random.key(0), (5, 7))
     x, y, readout = jnp.ones((2, 7)), jnp.zeros((2, 3)), Dense(jnp.ones((3, 5)), SCALES, activation=jnp.tanh)
 
+    @jax.jit
     def gradients(layer):
         problem = Problem(Network((layer,), readout, (7,)), x, y)
         pc, bp = pc_gradient(problem, Sweeps(max_steps=3)(problem)), bp_gradient(problem)

@@ -30,11 +30,11 @@ class Benchmarks(SphinxDirective):
         if not path.is_file():
             return [nodes.paragraph("", *self.parse_inline(MISSING)[0])]
         record = load(path)
-        picture, *rest = (
-            part._repr_html_() for part in (ratios(record), table(record), methods(record), provenance_of(record))
-        )
+        parts = (ratios(record), table(record), methods(record), provenance_of(record))
+        picture, numbers, how, made = (part._repr_html_() for part in parts)
         named = with_source(picture, lambda date: "benchmarks", "benchmarks-figure-1")
-        return [nodes.raw("", part, format="html") for part in (named, *rest)]
+        folded = f"<details><summary>How each row was measured</summary>{how}</details>"
+        return [nodes.raw("", part, format="html") for part in (named, numbers, folded, made)]
 
 
 def rows(record: Any) -> list[Any]:

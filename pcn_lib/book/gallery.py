@@ -16,7 +16,7 @@ from pcn_lib.book.tables import CollectingTable
 #: Beside the pages; thumbnails are fetched one by one, as they come into sight.
 FOLDER = Path("_static") / "gallery"
 FIGURE = re.compile(
-    r'<img alt="(?P<alt>[^"]*)" src="data:image/svg\+xml;base64,(?P<svg>[^"]+)".*?<figcaption[^>]*>(?P<caption>.*?)</',
+    r'<img alt="(?P<alt>[^"]*)" src="data:image/svg\+xml;base64,(?P<svg>[^"]+)".*?<figcaption[^>]*>(?P<caption>.*?)</f',
     re.DOTALL,
 )
 #: What may be chosen: a class of a card, and its words.

@@ -57,7 +57,7 @@ class Chapter:
         return str(int(number)) if number.isdigit() else ""
 
     def numbered(self, title: str) -> str:
-        return f"{self.number} · {title}" if self.number else title
+        return f"{self.number}\N{NO-BREAK SPACE}· {title}" if self.number else title
 
     def figure(self, place: int) -> str:
         """What its figure of this number is called; never as a figure of the paper is."""

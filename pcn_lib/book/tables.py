@@ -14,7 +14,7 @@ from pcn_lib.book import certificates, costs, report
 from pcn_lib.book.address import repository
 from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
 from pcn_lib.study import Claim
-from pcn_lib.tables import as_mathematics
+from pcn_lib.tables import NO_BREAK, as_mathematics
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -108,7 +108,9 @@ class PaperMap(CollectingTable):
     def markdown(self, project: Project) -> str:
         states = {name: state for state in self.reports(project) for name in (state.chapter.name, state.chapter.stem)}
         rows = [self._row(project, states, line) for line in self.content if line.strip()]
-        return "\n".join(table(("in the paper", "what it says", "verdict and chapter", "checked by"), rows))
+        return "\n".join(
+            table(("in the paper", "what it says", "verdict and chapter", "checked by (measured, predicted)"), rows)
+        )
 
     def _row(self, project: Project, states: dict[str, report.ChapterReport], line: str) -> tuple[str, ...]:
         cells = [cell.strip() for cell in line.split("|")]
@@ -141,8 +143,8 @@ def summarised(state: report.ChapterReport, patterns: tuple[str, ...]) -> tuple[
 
 
 def _with_numbers(claim: Claim) -> str:
-    numbers = f"{claim.measured:.3g}, predicted {claim.relation.value} {claim.predicted:.3g}"
-    return f"{claim.name} ({numbers})"
+    relation = f"{'' if claim.holds else 'not '}{claim.relation.value} {claim.predicted:.3g}"
+    return f"{claim.name} ({f'{claim.measured:.3g} {relation}'.replace(' ', NO_BREAK)})"
 
 
 def _matches(claim: Claim, patterns: tuple[str, ...]) -> bool:

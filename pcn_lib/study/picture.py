@@ -17,6 +17,7 @@ from pcn_lib.files import write_atomically
 from pcn_lib.provenance import provenance_of
 from pcn_lib.study import plotted
 from pcn_lib.study.style import styled
+from pcn_lib.tables import as_mathematics
 
 #: What :meth:`Picture.save` writes.
 FORMATS = ("svg", "png", "pdf")
@@ -133,7 +134,7 @@ class Picture:
         return (
             f'<figure class="pcn-figure" style="{CARD}">'
             f'<div style="overflow-x:auto" tabindex="0" role="group" aria-label="Figure">{self.shown}</div>'
-            f'<figcaption style="font-size:0.9em;margin-top:0.5em">{html.escape(self.caption)}</figcaption>'
+            f'<figcaption style="font-size:0.9em;margin-top:0.5em">{as_mathematics(self.caption)}</figcaption>'
             f'<p class="pcn-source" style="font-size:0.8em;margin:0.4em 0 0">{self._origins()}'
             f"{_download('csv', 'data (CSV)', _inline('text/csv', self.data.encode()))} · "
             f"{_download('pdf', 'drawing (PDF)', _inline('application/pdf', self._drawn('pdf')))}</p></figure>"

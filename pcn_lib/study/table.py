@@ -1,11 +1,14 @@
 """A small table of a record, as HTML in a chapter and as text elsewhere."""
 
-import html
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pcn_lib import tables
+
+#: Spaces at which a cell's line does not end.
+TOGETHER = re.compile(r" (?==)|(?<=[=≤≥≈]) |(?<=\d) (?=×|(?:ms|s|MB)\b)")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,17 @@ class Table:
         rows = tuple(tuple(map(_number, row)) for row in frame.itertuples(index=False, name=None))
         return cls(tuple(map(str, frame.columns)), rows, caption)
 
+    @classmethod
+    def of_parameterisations(cls, *given: Any) -> "Table":
+        """A row for each: its multipliers layer by layer, then what its layers share (or else in their order)."""
+        headings = ("", "input a_1", "hidden a_l", "readout a_L", "variance", "GD rate / eta", "Adam rate / eta")
+        rows = []
+        for one in given:
+            layers = (one.input, one.hidden, one.output)
+            multipliers, *others = zip(*(map(str, layer.powers[:4]) for layer in layers), strict=True)
+            rows.append((one.name, *multipliers, *(", ".join(dict.fromkeys(other)) for other in others)))
+        return cls(headings, tuple(rows), "D: fan-in, N: width, L: weight layers")
+
     def __str__(self) -> str:
         return "\n".join([*tables.aligned([self.headings, *self.rows]), self.caption])
 
@@ -64,8 +78,8 @@ def _number(value: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    """As HTML, with minus signs for hyphens before digits; no line ends inside ``N = 128`` or ``4e-02``."""
-    return html.escape(tables.with_minus_signs(text).replace(" = ", f"{tables.NO_BREAK}={tables.NO_BREAK}"))
+    """As HTML, formulas as mathematics; no line ends inside ``N = 128``, ``≤ 3`` or ``4 ms``."""
+    return TOGETHER.sub(tables.NO_BREAK, tables.as_mathematics(text))
 
 
 def listed(values: tuple[int, ...]) -> str:

@@ -30,12 +30,13 @@ def state(book: Project, *claims: Claimed) -> report.ChapterReport:
 
 def test_without_patterns_the_papers_claims_are_counted(book: Project):
     found = state(book, claimed("a", measured=0.95), claimed("b", source="ours", measured=9.0))
-    assert summarised(found, ()) == ("a (0.95, predicted ≈ 1)", "holds")
+    assert summarised(found, ()) == ("a (0.95\xa0≈\xa01)", "holds")
+    assert summarised(found, ("b",))[0] == "b (9\xa0not\xa0≈\xa01)"
 
 
 def test_patterns_choose_claims_by_name_and_more_than_three_are_counted(book: Project):
     found = state(book, *(claimed(f"rate, L = {depth}") for depth in (2, 4, 8, 16)), claimed("other"))
-    names = "; ".join(f"rate, L = {depth} (1, predicted ≈ 1)" for depth in (2, 4, 8))
+    names = "; ".join(f"rate, L = {depth} (1\xa0≈\xa01)" for depth in (2, 4, 8))
     assert summarised(found, ("rate*",)) == (f"{names}; and 1 more", "holds")
 
 

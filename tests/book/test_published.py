@@ -1,15 +1,12 @@
 """The page of the paper's published numbers is filled from the records that are kept with the book."""
 
-import json
 from collections.abc import Mapping
 
 import numpy as np
 import pytest
 import xarray as xr
-from bs4 import BeautifulSoup
 
 from pcn_lib.book import published
-from pcn_lib.book.build import build_book
 from pcn_lib.book.project import BookError, Project
 from pcn_lib.book.published import parts
 from pcn_lib.provenance import provenance
@@ -19,31 +16,6 @@ from pcn_lib.study.comparison import START, TRAINING
 from pcn_lib.study.records import FOLDER
 from pcn_lib.tables import NO_BREAK
 
-PAGE = """\
-# Numbers
-
-```{pcn-published}
-:show: sentence
-```
-
-```{pcn-published}
-:show: settings
-```
-
-```{pcn-published}
-:show: totals
-```
-
-## Figure 4a
-
-```{pcn-published} 4a
-```
-
-## Figure 4c
-
-```{pcn-published} 4c
-```
-"""
 #: Draws about 0 whose scatter is 1.
 DRAWS = np.array([-1.0, 0, 1])
 
@@ -64,42 +36,6 @@ def keep(
         figure = rows[0].figure.item()
         tables["hypotheses"] = hypotheses(found, figure=figure, stage=stage, compared="both widths")
     save(xr.DataTree.from_dict(tables), book.root / FOLDER / f"{stem}.nc")
-
-
-@pytest.fixture
-def page(book: Project) -> Project:
-    """The small book with a page of published numbers."""
-    (book.root / "chapters" / "numbers.md").write_text(PAGE)
-    toc = json.loads((book.root / "_toc.yml").read_text())
-    toc["chapters"].append({"file": "chapters/numbers"})
-    (book.root / "_toc.yml").write_text(json.dumps(toc))
-    return book
-
-
-def shown(book: Project) -> BeautifulSoup:
-    return BeautifulSoup((book.pages / "chapters" / "numbers.html").read_text(), "html.parser").article
-
-
-def test_the_page_says_what_is_missing_and_is_read_again_when_records_come(page: Project):
-    assert build_book(page, "quick")
-    text = shown(page).text
-    assert "No published cosine has been held against a recorded run yet." in text
-    assert "Not compared yet: Figure 1; Figure 4a; Figure 4b; Figure 4c." in text
-    assert "No run that is kept with the book holds these networks and data" in text
-
-    keep(page, "one", [row("4a", 0, 0.5), row("4a", 0, 0.761, "N = 64", draws=np.r_[0.75, 0.76, 0.76, 0.77])])
-    keep(page, "another", [row("4a", t, 0.5) for t in (25, 50, 98)])
-    assert build_book(page, "quick")
-    found = shown(page)
-    assert "Of 5 published cosines, 5 are reproduced within 2.5 standard deviations" in found.text
-    assert "Figure 4a before the first update, 2 of 2; Figure 4a over training, 3 of 3." in found.text
-    assert "Not compared yet: Figure 1; Figure 4b; Figure 4c." in found.text
-    section = found.find(id="figure-4a")
-    cells = [
-        [cell.text.strip().replace(NO_BREAK, " ") for cell in row.find_all("td")] for row in section.find_all("tr")
-    ]
-    shown_row = next(cells for cells in cells if cells[:2] == ["N = 64", "0"])
-    assert shown_row[2:] == ["0.761 ± 0.100", "0.760 ± 0.008", "4", "0.0", "reproduced"]
 
 
 def test_what_deviates_is_not_reproduced_and_counted_so(book: Project):

@@ -83,8 +83,8 @@ def test_all_is_well_only_when_every_chapter_ran_and_every_claim_came_out(book: 
 def test_a_chapter_is_named_by_its_number_and_the_state_of_its_run(book: Project):
     put(book, record(book))
     assert [(one.title, one.state) for one in report.chapter_reports(book, "quick")] == [
-        ("1 · Halves", "done"),
-        ("2 · Thirds", "not run"),
+        ("1\xa0· Halves", "done"),
+        ("2\xa0· Thirds", "not run"),
     ]
 
 

@@ -80,6 +80,9 @@ def test_a_request_that_means_nothing_is_refused(request_):
         Request(**request_)
 
 
+#: What :func:`one_device` does, in a process of its own.
+DEVICE = "from pcn_lib.book import runner; from pcn_lib.book.devices import Device; "
+DEVICE += "runner.devices.probe = lambda wanted: Device('cpu', 'cpu', 1); "
 WAITS = "import os, time\nwhile os.path.exists('hold'):\n    time.sleep(0.05)"
 
 
@@ -91,7 +94,7 @@ def interrupted(book, jobs: int, waiting: tuple[str, ...]) -> str:
         book.chapter(name).path.write_text(chapter_text(name.title(), started, WAITS))
     # Ctrl-C is ignored by what a script started in the background, and by its children: not in this one.
     code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code += f"from pcn_lib.book.cli import main; sys.exit(main(['run', '--jobs', '{jobs}']))"
+    code += DEVICE + f"from pcn_lib.book.cli import main; sys.exit(main(['run', '--jobs', '{jobs}']))"
     command = [sys.executable, "-c", code]
     process = subprocess.Popen(command, cwd=book.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not all((book.root / f"{name} started").exists() for name in waiting):

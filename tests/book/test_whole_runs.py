@@ -12,7 +12,7 @@ from pcn_lib.book.devices import Device
 from pcn_lib.book.project import Project
 from pcn_lib.book.records import RunRecord, keep, making, run_of
 from pcn_lib.book.runner import Request, run_chapters
-from tests.book.conftest import REPOSITORY, chapter_text
+from tests.book.conftest import REPOSITORY, WRITE_CLAIM, chapter_text
 
 RECORD = RunRecord(
     chapter="01_halves", profile="smoke", parameters={}, error=None, seconds=1.0, platform="cpu", device="cpu",
@@ -88,14 +88,19 @@ def test_a_run_that_is_not_whole_is_none_and_its_damage_is_named(book: Project, 
     assert run.record is None and run.damage.startswith(f"{name} is ")
 
 
-def test_a_damaged_run_is_run_again_with_a_sentence(book: Project, monkeypatch, capsys):
+def test_a_damaged_run_is_run_again_with_a_sentence_and_stays_when_a_forced_one_crashes(book, monkeypatch, capsys):
     monkeypatch.setattr(runner.devices, "probe", lambda wanted: Device("cpu", "cpu", 1))
     chapter = book.chapter("halves")
+    chapter.path.write_text(chapter_text("Halves", WRITE_CLAIM, "assert not os.path.exists('break')"))
     run_chapters(book, (chapter,), Request("smoke"))
     (run_of(book, chapter, "smoke").folder / "claims.json").write_text("[")
-    (record,) = run_chapters(book, (chapter,), Request("smoke"))
+    (good,) = run_chapters(book, (chapter,), Request("smoke"))
     assert "01_halves is run again, since its run is damaged: claims.json is not as" in capsys.readouterr().out
-    assert record.error is None and len(run_of(book, chapter, "smoke").claims) == 1
+    run = run_of(book, chapter, "smoke")
+    assert good.error is None and len(run.claims) == 1
+    (book.root / "break").touch()
+    (failed,) = run_chapters(book, (chapter,), Request("smoke", force=True))
+    assert failed.error.startswith("AssertionError") and run.record.started == good.started and run.report.is_file()
 
 
 def test_a_crash_leaves_its_report_beside_the_good_run_of_the_same_and_replaces_any_other(book: Project):
@@ -109,14 +114,3 @@ def test_a_crash_leaves_its_report_beside_the_good_run_of_the_same_and_replaces_
     made(book, number=4)
     made(book, "MemoryError: no message", number=5, key="of other code")
     assert run.record.error == "MemoryError: no message"
-
-
-def test_a_forced_run_that_crashes_is_told_and_the_good_one_stays(book: Project, monkeypatch):
-    monkeypatch.setattr(runner.devices, "probe", lambda wanted: Device("cpu", "cpu", 1))
-    chapter = book.chapter("halves")
-    chapter.path.write_text(chapter_text("Halves", "import os\nassert not os.path.exists('break')"))
-    (good,) = run_chapters(book, (chapter,), Request("smoke"))
-    (book.root / "break").touch()
-    (failed,) = run_chapters(book, (chapter,), Request("smoke", force=True))
-    run = run_of(book, chapter, "smoke")
-    assert failed.error.startswith("AssertionError") and run.record.started == good.started and run.report.is_file()

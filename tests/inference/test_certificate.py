@@ -261,9 +261,11 @@ def test_the_energy_of_a_loss_below_zero_is_certified_as_any_other():
     assert equilibrate(replace(LINEAR.problem(), loss=gain), Sweeps(1e-5)).converged
 
 
-def test_an_energy_lost_to_underflow_is_no_certificate_and_in_float64_it_is_one():
+@pytest.mark.parametrize("scale", [1e-25, 1e-17])
+def test_an_energy_lost_to_underflow_is_no_certificate_and_in_float64_it_is_one(scale):
+    """At 1e-17 it is E's terms of a millionth that are lost."""
     cases = (LINEAR, replace(LINEAR, dtype="float64"))
-    answers = [equilibrate(scaled(case, 1e-25, 1e-25, 1), LinearExact()) for case in cases]
+    answers = [equilibrate(scaled(case, scale, scale, 1), LinearExact()) for case in cases]
     assert [bool(answer.converged) for answer in answers] == [False, True]
 
 

@@ -9,13 +9,22 @@ import scipy.optimize
 from pcn_lib.energy import Problem
 from pcn_lib.inference import Criterion, KinkNewton, SweepsThenNewton, equilibrate
 from pcn_lib.layers import Dense
-from pcn_lib.network import Network
+from pcn_lib.network import Network, feedforward
 from pcn_lib.numerics import identity
 from pcn_lib.parameterisation import Scales
 from tests.cases import Case
-from tests.oracles import by_layer, dense_layers
+from tests.oracles import activity_gradient_norms, by_layer, dense_layers
 
 RELU = Case(activation=jax.nn.relu, width=16, depth=8, output_precision=10.0)
+
+
+@jax.jit
+def solved(problem, *settings):
+    """With the tolerance and the three limits of a solver, in one program for all of them."""
+    return KinkNewton(*settings)(problem)
+
+
+DEFAULTS = 1e-8, 50, 5, 100
 
 
 def one_sided(problem, answer, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -32,7 +41,7 @@ def one_sided(problem, answer, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 def test_every_directional_derivative_is_that_of_a_minimum():
     problem = RELU.problem()
-    answer = equilibrate(problem, KinkNewton(1e-8)).require()
+    answer = solved(problem, *DEFAULTS).require()
     assert np.any(answer.criterion == Criterion.KINK)
     for i in range(RELU.batch):
         z, left, right = one_sided(problem, answer, i)
@@ -45,7 +54,7 @@ def test_every_directional_derivative_is_that_of_a_minimum():
 
 def test_no_lower_energy_is_near_and_standing_still_was_above_it():
     problem = RELU.problem()
-    kinked, still = equilibrate(problem, KinkNewton(1e-8)), equilibrate(problem, SweepsThenNewton(1e-8))
+    kinked, still = solved(problem, *DEFAULTS), equilibrate(problem, SweepsThenNewton(1e-8))
     assert np.all(kinked.energies <= still.energies * (1 + 1e-12)) and np.any(still.criterion == Criterion.STATIONARY)
     assert np.max(still.energies / kinked.energies - 1) > 1e-6
     *hidden, readout = dense_layers(problem.network)
@@ -72,18 +81,33 @@ def test_no_lower_energy_is_near_and_standing_still_was_above_it():
         assert found.fun >= energy(z) * (1 - 1e-12)
 
 
-def test_a_unit_that_crosses_its_kink_is_held_there_at_once():
-    """F = 1/2 (z - 1)^2 + 1/2 (4 + relu(z))^2: from z = 1 Newton's step ends at -3/2, across the minimum F(0) = 8.5."""
+def test_the_residual_is_what_is_missing_to_a_minimum_wherever_the_steps_end():
+    problem = RELU.problem()
+    scale = activity_gradient_norms(problem, jax.jit(feedforward)(problem.network, problem.x).activities)
+    for steps in (1, 2, 3):
+        answer = solved(problem, 1e-12, 1, 1, steps)
+        for i in range(RELU.batch):
+            z, left, right = one_sided(problem, answer, i)
+            at_kink = z == 0
+            assert np.any(left[at_kink] > 0) or np.any(right[at_kink] < 0)
+            missing = np.where(at_kink, np.minimum(right, 0) + np.maximum(left, 0), right)
+            np.testing.assert_allclose(answer.residual[i] * scale[i], np.linalg.norm(missing), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kinked", [jax.nn.relu, jax.nn.leaky_relu])
+def test_one_unit_leaves_its_kink_passes_it_by_or_is_held_there_in_one_step(kinked):
+    """F = 1/2 (z - x)^2 + 1/2 (y - phi(z))^2: to (x + y) / 2 above 0, and 0 where x > 0 and that is below."""
     plain = Scales(multiplier=1.0, variance=1.0, gd_rate=1.0, adam_rate=1.0)
-    hidden, readout = (Dense(jnp.ones((1, 1)), plain, activation=phi) for phi in (identity, jax.nn.relu))
-    problem = Problem(Network((hidden,), readout, (1,)), x=jnp.ones((1, 1)), y=jnp.full((1, 1), -4.0))
-    answer = equilibrate(problem, KinkNewton(1e-8, max_sweeps=0, smooth_steps=0))
-    assert answer.activities[0] == 0 and answer.energies == 8.5
-    assert answer.criterion == Criterion.KINK and answer.steps == 1
+    hidden, readout = (Dense(jnp.ones((1, 1)), plain, activation=phi) for phi in (identity, kinked))
+    x, y = jnp.array([[0.0], [0.005], [1.0], [1.0]]), jnp.array([[3.0], [3.0], [3.0], [-4.0]])
+    answer = equilibrate(Problem(Network((hidden,), readout, (1,)), x, y), KinkNewton(1e-8, 0, 0))
+    assert np.all(answer.steps == 1)
+    np.testing.assert_allclose(answer.activities[0][:, 0], [1.5, 1.5025, 2, 0], rtol=1e-12)
+    assert answer.energies[3] == 8.5 and list(answer.criterion) == 3 * [Criterion.GRADIENT] + [Criterion.KINK]
 
 
 def test_where_nothing_has_a_kink_it_is_newtons_method():
-    problem = Case(activation=jnp.tanh).problem()
+    problem = Case(activation=jnp.tanh, depth=2).problem()
     answers = [equilibrate(problem, solver(1e-8)) for solver in (KinkNewton, SweepsThenNewton)]
     assert np.all(answers[0].criterion == Criterion.GRADIENT)
     np.testing.assert_allclose(*(answer.energies for answer in answers), rtol=1e-12)

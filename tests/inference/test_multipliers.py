@@ -13,6 +13,7 @@ from pcn_lib.gradients import bp_gradient, pc_gradient
 from pcn_lib.inference import (
     Criterion,
     MethodOfMultipliers,
+    NewtonCG,
     NotAtEquilibrium,
     Sweeps,
     SweepsThenNewton,
@@ -27,7 +28,7 @@ from tests.cases import Case
 from tests.oracles import activity_gradient_norms, energy_by_loops, flat, jacobian_products, relative_gap
 
 TIGHT = SweepsThenNewton(1e-13)
-METHOD = MethodOfMultipliers(1e-9, inner=TIGHT)
+METHOD = MethodOfMultipliers(1e-9, inner=NewtonCG(1e-13))
 
 
 @partial(jax.jit, static_argnames="rounds")
@@ -52,7 +53,7 @@ def test_a_chain_of_single_units_goes_half_of_the_way_to_bp_in_every_round():
 def test_rounds_go_on_until_both_numbers_of_the_certificate_are_small(precision, rounds):
     # Deviation q^k, violation (1 - q) q^(k-1): with q = 5/6 the former is last to fall below 1e-3, with 1/6 the latter.
     problem = replace(one_unit_problem(weights=(1, 2, 1), x=1, y=8), output_precision=precision)
-    assert equilibrate(problem, MethodOfMultipliers(1e-3, inner=TIGHT)).require().rounds.tolist() == [rounds]
+    assert equilibrate(problem, replace(METHOD, tolerance=1e-3)).require().rounds.tolist() == [rounds]
 
 
 @pytest.mark.parametrize("rho", [1.0, 2.5])
@@ -98,8 +99,32 @@ def test_sweeps_inside_need_a_penalty_above_the_norm_of_lambda_m():
     inner = Sweeps(1e-10, max_steps=300)
     method = MethodOfMultipliers(max_rounds=20, inner=inner)
     enough, too_little = (equilibrate(problem, replace(method, penalty=share * norm)) for share in (1.1, 0.5))
-    assert enough.converged and not too_little.converged
+    assert enough.converged and not too_little.converged and np.all(too_little.rounds == 20)
     assert not np.any(too_little.residual <= 1e-2), "20 rounds of 300 doublings leave the range of numbers"
+
+
+class Standing(Sweeps):
+    """After its sweep it says that nothing moves any more."""
+
+    def solve(self, sample, start, scale):
+        return super().solve(sample, start, scale)._replace(residual=jnp.ones(()), stationary=jnp.array(True))
+
+
+def test_the_penalty_counts_as_a_share_of_the_precision_and_scales_the_multipliers():
+    """With 4 rho and 4 lambda mu is 4 times as large; nothing else changes, the certificate least of all."""
+    scales = Scales(1.0, 1.0, 1.0, 1.0)
+    first, readout = (Dense(jnp.array(W), scales) for W in ([[1.0]], [[2.0], [0.0]]))
+    # A target that no activity reaches adds a constant, from below the rounding of E that hides e to above it.
+    y = jnp.stack([jnp.full(64, 8.0), jnp.logspace(5.5, 7.5, 64)], axis=1)
+    problem = Problem(Network((first,), readout, (1,)), jnp.ones((64, 1)), y)
+    method = MethodOfMultipliers(1e9, inner=Standing(1e-12, max_steps=1))
+    rounds = jax.jit(lambda rho: replace(method, penalty=rho).path(replace(problem, output_precision=0.2 * rho), 2))
+    one, four = rounds(1.0), rounds(4.0)
+    assert set(one.criterion.ravel().tolist()) == {Criterion.NONE, Criterion.STATIONARY}
+    assert np.all(one.steps == one.rounds) and np.all(one.rounds == np.array([[1], [2]]))
+    expected = replace(one, errors=jax.tree.map(lambda mu: 4 * mu, one.errors), energies=four.energies)
+    for found, leaf in zip(*map(jax.tree.leaves, (four, expected)), strict=True):
+        np.testing.assert_array_equal(found, leaf)
 
 
 def test_rounds_that_are_not_solved_are_not_certified_however_near_they_are():

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pcn_lib.energy import Problem, cross_entropy, squared_error
+from pcn_lib.energy import Problem, cross_entropy, one_unit_problem, squared_error
 from pcn_lib.gradients import bp_gradient
-from pcn_lib.inference import Sweeps, equilibrate
+from pcn_lib.inference import Sweeps, SweepsThenNewton, equilibrate
 from pcn_lib.network import MLP, feedforward, zero_errors
 from pcn_lib.parameterisation import mupc_skips
 from pcn_lib.rescaling import LinearExact
@@ -86,3 +86,43 @@ def test_the_steps_taken_are_counted_sample_by_sample():
     silent = replace(problem, x=problem.x.at[0].set(0.0), y=problem.y.at[0].set(0.0))
     equilibrium = equilibrate(silent, Sweeps(1e-10))
     assert equilibrium.steps[0] == 0 and np.all(equilibrium.steps[1:] > 2)
+
+
+#: With lambda = q every plain sweep multiplies dE/de, which is dF/dz here, by -q.
+ONE_UNIT = one_unit_problem(weights=(1, 1), x=1, y=3)
+
+
+def test_sweeps_end_with_the_first_that_is_within_tolerance():
+    problem = replace(ONE_UNIT, output_precision=0.1)
+    reached = jax.jit(lambda tolerance: Sweeps(tolerance)(problem))
+    for k in range(7):
+        answer = reached(2 * 10.0**-k)
+        assert answer.steps == k
+        np.testing.assert_allclose(answer.residual, 10.0**-k, rtol=1e-6)
+
+
+@pytest.mark.parametrize("q, sweeps, left", [(0.3, 2, 0), (0.7, 1, 0.7), (1.5, 1, 1)])
+def test_a_sweep_that_shrinks_too_little_is_the_last_and_undone_if_it_raises_the_energy(q, sweeps, left):
+    problem = replace(ONE_UNIT, output_precision=q)
+    swept = equilibrate(problem, SweepsThenNewton(1e-9, max_steps=0))
+    # The step of the second sweep is the inverse curvature.
+    assert swept.steps == sweeps
+    np.testing.assert_allclose(swept.residual, left, rtol=1e-12, atol=1e-14)
+    # What is left takes one step of Newton's.
+    assert equilibrate(problem, SweepsThenNewton(1e-9)).require().steps == 2
+
+
+def test_accelerated_sweeps_take_the_inverse_curvature_that_they_saw_and_1_where_it_was_negative():
+    rng = np.random.default_rng(0)
+    y = rng.uniform(-3, 3, (16, 2))
+    wavy = lambda u, y: y[1] * jnp.cos(u[0] - y[0])  # noqa: E731
+    problem = replace(ONE_UNIT, x=jnp.zeros((16, 1)), y=jnp.asarray(y), loss=wavy)
+    gradient = lambda e: e - y[:, 1] * np.sin(e - y[:, 0])  # noqa: E731
+    e, step, negative = np.zeros(16), np.ones(16), 0
+    for _ in range(4):
+        new = e - step * gradient(e)
+        s, change = new - e, gradient(new) - gradient(e)
+        step, e, negative = np.where(s * change > 0, s / change, 1), new, negative + np.sum(s * change < 0)
+    assert negative
+    found = equilibrate(problem, Sweeps(1e-15, max_steps=4, accelerate=True)).errors[0][:, 0]
+    np.testing.assert_allclose(found, e, rtol=1e-8)
