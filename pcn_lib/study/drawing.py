@@ -119,15 +119,8 @@ def heat_map(axes: Axes, values: Any, x: str, y: str, *, norm: Normalize | None 
     for (i, j), value in np.ndenumerate(values.to_numpy() if number else np.empty((0, 0))):
         if np.isfinite(value):
             shade = "black" if cells.norm(value) > 0.6 else "white"
-            axes.text(
-                across[j],
-                up[i],
-                f"{value:{number}}".replace("-", "−"),
-                ha="center",
-                va="center",
-                fontsize=8,
-                color=shade,
-            )
+            shown = f"{value:{number}}".replace("-", "−")
+            axes.text(across[j], up[i], shown, ha="center", va="center", fontsize=8, color=shade)
     return cells
 
 
