@@ -76,14 +76,26 @@ def test_arrow_keys_lead_from_number_to_number(tmp_path: Path, keys, said):
     assert tip.parent["tabindex"] == "0" and "arrow keys" in tip.parent["aria-label"]
 
 
+def test_punctuation_stays_with_the_formula_before_it(tmp_path: Path):
+    x, y, z = (f'<span class="math">{letter}</span>' for letter in "xyz")
+    page = seen(tmp_path, f"<p>of {x}, or {y} and {z}.5</p>")
+    assert [bound.text for bound in page.select(".pcn-bound")] == ["x,"]
+    assert page.p.text == "of x, or y and z.5"
+
+
 def after(folder: Path, script: str, apart: bool = False) -> tuple:
     """The tip and the dot of a page with one figure, after a script has run on it."""
-    page, figure = folder / "page.html", {"body": picture()._repr_html_(), "pathto": lambda name, resource: name}
-    style, ours = ((STATIC / f"pcn.{kind}").read_text() for kind in ("css", "js"))
+    figure = {"body": picture()._repr_html_(), "pathto": lambda name, resource: name}
     if apart:
         drawings_apart(SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=folder), "", "", figure, None)
-    body = f"{figure['body']}<script>{ours}</script><script>{script}</script>"
-    page.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{body}", encoding="utf-8")
+    page = seen(folder, figure["body"], script)
+    return page.select_one(".pcn-tip"), page.select_one(".pcn-dot")
+
+
+def seen(folder: Path, body: str, script: str = "") -> BeautifulSoup:
+    """A page as it stands when the book's script, and then another, have run on it."""
+    page, (style, ours) = folder / "page.html", ((STATIC / f"pcn.{kind}").read_text() for kind in ("css", "js"))
+    whole = f"<style>{style}</style>{body}<script>{ours}</script><script>{script}</script>"
+    page.write_text(f"<!doctype html><meta charset=utf-8>{whole}", encoding="utf-8")
     command = [browser(), *HEADLESS, f"--user-data-dir={folder / 'profile'}", page.as_uri()]
-    shown = BeautifulSoup(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "html.parser")
-    return shown.select_one(".pcn-tip"), shown.select_one(".pcn-dot")
+    return BeautifulSoup(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "html.parser")

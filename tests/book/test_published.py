@@ -28,7 +28,8 @@ def keep(
     book: Project, stem: str, rows: list[xr.Dataset], settings: Mapping[str, float] | None = None, stage: str = START
 ):
     """A record with these numbers, and, of the first one's figure, hypotheses that lie so far off."""
-    measured = xr.Dataset({"measured": 1.0}, attrs=dict(provenance=provenance({}, seconds=1.0).as_json()))
+    made = provenance({}, seconds=1.0, data_set="8 images ($PCN_DATA, mine.npz), in [-1, 1]")
+    measured = xr.Dataset({"measured": 1.0}, attrs=dict(provenance=made.as_json()))
     tables = {"other": measured, "published": xr.concat(rows, "number")}
     if settings:
         draws = np.random.default_rng(0).normal(size=(8, 2))
@@ -61,6 +62,7 @@ def test_settings_are_sorted_by_how_near_they_come_and_the_nearest_is_bold(book:
     assert r"| **both, F\* too** | **2, both widths** |" in lines[0] and "| BP at η / √N | 2, both widths |" in lines[1]
     numbers = published.numbers([start, trained])
     assert r"Settings of ours: both, F\* too. Published: the mean of 3 runs." in numbers
+    assert r"; 8 images, in \[−1, 1\]." in numbers
     assert f"| ≥{NO_BREAK}0.995 |" in numbers and numbers.count("| reproduced |") == 2
 
 

@@ -115,7 +115,7 @@ def test_the_penalty_counts_as_a_share_of_the_precision_and_scales_the_multiplie
     scales = Scales(1.0, 1.0, 1.0, 1.0)
     first, readout = (Dense(jnp.array(W), scales) for W in ([[1.0]], [[2.0], [0.0]]))
     # A target that no activity reaches adds a constant, from below the rounding of E that hides e to above it.
-    y = jnp.stack([jnp.full(64, 8.0), jnp.logspace(5.5, 7.5, 64)], axis=1)
+    y = jnp.stack([jnp.full(64, 3.0), jnp.logspace(5.5, 7.5, 64)], axis=1)
     problem = Problem(Network((first,), readout, (1,)), jnp.ones((64, 1)), y)
     method = MethodOfMultipliers(1e9, inner=Standing(1e-12, max_steps=1))
     rounds = jax.jit(lambda rho: replace(method, penalty=rho).path(replace(problem, output_precision=0.2 * rho), 2))
