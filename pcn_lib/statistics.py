@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.special
 import scipy.stats
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -205,16 +206,9 @@ def _hotelling(values: np.ndarray, draws: np.ndarray, runs: int, error: float) -
     covariance = np.atleast_2d(np.cov(draws, rowvar=False)) * (1 / runs + 1 / n) + error**2 / 3 * np.eye(p)
     difference = values - draws.mean(axis=0)
     squared = float(difference @ np.linalg.solve(covariance, difference))
-    # log probabilities: where the values are far away the probability itself is zero in float64.
     log_p = scipy.stats.f.logsf(squared * (n - p) / (p * (n - 1)), p, n - p)
-    return math.sqrt(squared), _normal_deviation(log_p)
-
-
-def _normal_deviation(log_p: float) -> float:
-    """x with P(|normal| > x) = p, for probabilities too small for float64, too."""
-    low, high = 0.0, 1e3
-    for _ in range(100):
-        middle = (low + high) / 2
-        above = math.log(2) + scipy.stats.norm.logsf(middle) > log_p
-        low, high = (middle, high) if above else (low, middle)
-    return low
+    if np.isinf(log_p):  # too small for float64: the incomplete beta function's first term, z^a / (a B(a, b))
+        a, b, z = (n - p) / 2, p / 2, 1 / (1 + squared / (n - 1))
+        log_p = a * math.log(z) - math.log(a) - scipy.special.betaln(a, b)
+    # x with P(|normal| > x) = p
+    return math.sqrt(squared), -float(scipy.special.ndtri_exp(log_p - math.log(2)))
