@@ -7,7 +7,7 @@ import pytest
 
 from pcn_lib.energy import Problem, one_unit_problem
 from pcn_lib.gradients import bp_gradient, pc_gradient
-from pcn_lib.inference import Sweeps, equilibrate, gradient_descent
+from pcn_lib.inference import Sweeps, SweepsThenNewton, equilibrate, gradient_descent
 from pcn_lib.network import MLP
 from pcn_lib.numerics import identity
 from pcn_lib.parameterisation import mupc_skips
@@ -70,13 +70,26 @@ def test_the_protocol_with_multipliers_is_its_recursion_written_out_for_one_hidd
     np.testing.assert_allclose(sorted(found), sorted([-(z - w * x + before) * x, -(y - v * z) * z]), rtol=1e-5)
 
 
-def test_the_first_round_with_penalty_one_is_the_equilibrium_and_is_told_as_passes(names):
+@pytest.fixture(scope="module")
+def by_rounds(names):
+    """Compiled whole, once for every number of rounds and steps."""
+    return jax.jit(names["by_rounds"])
+
+
+def test_the_first_round_with_penalty_one_is_the_equilibrium_and_is_told_as_passes(names, by_rounds):
     problem = a_problem(jnp.tanh)
-    one, seen = names["by_rounds"](problem, 1.0, 1, 100)
+    one, seen = by_rounds(problem, 1.0, 1, 100, 0)
     reached = equilibrate(problem, Sweeps(names["sizes"].tolerance, 100, accelerate=True))
     assert relative_gap(one, jax.jit(pc_gradient)(problem, reached)) < 1e-12
     assert seen["passes"] == 2 * int(reached.steps.max()) + 3 and seen["certified"] == 1
-    assert names["by_rounds"](problem, 1.0, 1, 1)[1]["certified"] == 0
+    assert by_rounds(problem, 1.0, 1, 1, 0)[1]["certified"] == 0
+
+
+def test_newtons_steps_certify_what_one_sweep_leaves_and_are_told_as_twenty_sweeps_each(names, by_rounds):
+    problem, tolerance = a_problem(jnp.tanh), names["sizes"].tolerance
+    _, seen = by_rounds(problem, 1.0, 1, 1, 20)
+    steps = int(equilibrate(problem, SweepsThenNewton(tolerance, 1, 20, jnp.inf)).steps.max())
+    assert seen["certified"] == 1 and seen["passes"] == 2 * (1 + 20 * (steps - 1)) + 3
 
 
 def test_training_by_one_sweep_descends_the_loss_as_adam_does_on_backpropagation(names):
