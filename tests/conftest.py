@@ -23,7 +23,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # A machine that only computes, where `pytest -m gpu` is run, may lack what renders the book.
-RENDERS = find_spec("sphinx") is not None
+RENDERS = all(find_spec(name) for name in ("docutils", "sphinx"))
 collect_ignore = [] if RENDERS else ["book", "test_benchmarks.py"]
 
 CHECKED = (

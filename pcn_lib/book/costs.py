@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from pcn_lib.book.project import PROFILES, Chapter, Project
-from pcn_lib.book.records import run_of
+from pcn_lib.book.records import recorded_of, run_of
 from pcn_lib.provenance import provenance_of
 
 
@@ -43,13 +43,8 @@ def _ran(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
 
 
 def _recorded(project: Project, chapter: Chapter) -> list[tuple[str, str, Cost]]:
-    # Labelled records need packages that the commands do without until they read one.
-    from pcn_lib.study.records import FOLDER, load
-
-    path = project.root / FOLDER / f"{chapter.stem}.nc"
-    if not path.is_file():
+    if (record := recorded_of(project, chapter)) is None:
         return []
-    record = load(path)
     (profile, settings), device = json.loads(record.attrs["recorded"]), provenance_of(record).device
     measured = (record.attrs.get(name) for name in ("seconds", "core_seconds", "memory"))
     return [_spent(profile, device, *measured)] if not settings else []

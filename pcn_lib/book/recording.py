@@ -12,6 +12,7 @@ from pcn_lib.book.project import BookError, Chapter, Project
 from pcn_lib.book.records import claims_of, run_of
 from pcn_lib.book.runner import Request, points_of, run_chapters
 from pcn_lib.files import try_place
+from pcn_lib.provenance import Provenance
 from pcn_lib.study import Claim, ResultError, load, save
 from pcn_lib.study.records import FOLDER
 
@@ -64,8 +65,10 @@ def record_chapter(
         raise BookError(f"{chapter.name} was not recorded: {why}")
     record = load(kept)
     claims = (folder / "claims.json").read_text(encoding="utf-8")
-    record.attrs |= {"recorded": asked, "claims": claims, "seconds": run.seconds}
-    seen = {"memory": run.memory, "core_seconds": run.core_seconds}
+    # A run that went on from kept points did not take what these tell, and nobody saw the cores at work for them.
+    resumed = (measured := _measuring(record)) > run.seconds
+    record.attrs |= {"recorded": asked, "claims": claims, "seconds": max(measured, run.seconds)}
+    seen = {"memory": run.memory, "core_seconds": None if resumed else run.core_seconds}
     record.attrs |= {name: value for name, value in seen.items() if value is not None}
     save(record, path)
     shutil.rmtree(points_of(project, chapter), ignore_errors=True)
@@ -75,6 +78,13 @@ def record_chapter(
 def recorded_claims(record: Any) -> tuple[Claim, ...]:
     """The claims that were made of a labelled record when it was recorded."""
     return tuple(made.claim for made in claims_of(record.attrs["claims"]))
+
+
+def _measuring(record: Any) -> float:
+    """The seconds that measuring a record's tables took, kept points included."""
+    tables = record.subtree if hasattr(record, "subtree") else (record,)
+    origins = {table.attrs["provenance"] for table in tables if "provenance" in table.attrs}
+    return sum(Provenance.from_json(origin).seconds for origin in origins)
 
 
 def _of_this_version(path: Path) -> Any:

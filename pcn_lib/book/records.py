@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
@@ -198,15 +199,23 @@ def _digest(path: Path, changed: int, size: int) -> str:
     return _sha256(path)
 
 
-def confirmed_on_gpu(project: Project, chapter: Chapter, name: str) -> bool:
-    """Whether some run of the chapter, at any profile, made the claim of this name on a GPU, and rightly."""
+def recorded_of(project: Project, chapter: Chapter) -> Any:
+    """The record kept with the book for a chapter, or None."""
+    # Labelled records need packages that the commands do without until they read one.
+    from pcn_lib.study.records import FOLDER, load
+
+    path = project.root / FOLDER / f"{chapter.stem}.nc"
+    return load(path) if path.is_file() else None
+
+
+def confirmed_on_gpu(project: Project, chapter: Chapter) -> frozenset[str]:
+    """The names of the claims that a run of the chapter on a GPU made, and rightly: its runs, or the kept record's."""
     runs = (run_of(project, chapter, profile) for profile in PROFILES)
-    return any(
-        made.claim.name == name and made.claim.as_expected
-        for run in runs
-        if (record := run.record) and record.platform == "gpu"
-        for made in run.claims
-    )
+    claims = [made for run in runs if (record := run.record) and record.platform == "gpu" for made in run.claims]
+    kept = recorded_of(project, chapter)
+    recorded = claims_of(kept.attrs["claims"]) if kept is not None and "claims" in kept.attrs else ()
+    claims += [made for made in recorded if not made.device.startswith(("CPU", "TPU"))]
+    return frozenset(made.claim.name for made in claims if made.claim.as_expected)
 
 
 def claims_of(text: str) -> tuple[Claimed, ...]:

@@ -1,6 +1,6 @@
 """The claims of all chapters, and how their runs went, as rows: for the terminal and for the book's pages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pcn_lib.book import certificates, fingerprint, notebooks
@@ -49,7 +49,7 @@ class ChapterReport:
 
 @dataclass(frozen=True)
 class ClaimRow:
-    """One claim as the report shows it; `confirmed` is whether a run on a GPU made it, too."""
+    """One claim as the report shows it; `confirmed` is whether it was made on a GPU, too."""
 
     chapter: Chapter
     claim: Claim
@@ -89,9 +89,7 @@ def chapter_reports(project: Project, profile: str) -> tuple[ChapterReport, ...]
 
 def claim_rows(project: Project, reports: Iterable[ChapterReport]) -> tuple[ClaimRow, ...]:
     """Every claim of every chapter that was run, failed runs included: a claim that failed is why they failed."""
-    return tuple(
-        _claim_row(project, report.chapter, made) for report in reports if report.current for made in report.run.claims
-    )
+    return tuple(row for report in reports if report.current for row in _claim_rows(project, report))
 
 
 def terminal(project: Project, reports: tuple[ChapterReport, ...]) -> str:
@@ -118,6 +116,8 @@ def _cells(row: ClaimRow) -> tuple[str, ...]:
     return (row.chapter.name, row.claim.name, *row.quantities, row.claim.verdict, row.device)
 
 
-def _claim_row(project: Project, chapter: Chapter, made: Claimed) -> ClaimRow:
-    confirmed = confirmed_on_gpu(project, chapter, made.claim.name)
-    return ClaimRow(chapter, made.claim, f"{made.device}, {made.dtype}", confirmed)
+def _claim_rows(project: Project, report: ChapterReport) -> Iterator[ClaimRow]:
+    confirmed = confirmed_on_gpu(project, report.chapter)
+    for made in report.run.claims:
+        device = f"{made.device}, {made.dtype}"
+        yield ClaimRow(report.chapter, made.claim, device, made.claim.name in confirmed)

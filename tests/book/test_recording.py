@@ -10,7 +10,7 @@ from pcn_lib.book.devices import Device
 from pcn_lib.book.project import BookError, Project, UsageError
 from pcn_lib.book.recording import Recording, record_chapter
 from pcn_lib.book.runner import points_of
-from pcn_lib.study import ResultError, recorded
+from pcn_lib.study import ResultError, load, recorded, save
 from tests.book.conftest import STUDY, small_book, study_text
 
 
@@ -72,8 +72,12 @@ def test_a_damaged_record_is_replaced_and_a_recording_that_stopped_goes_on_with_
         record_chapter(study, chapter, "full")
     assert path.read_bytes() == damaged and points_of(study, chapter).is_dir()
     (study.root / "hold").unlink()
+    for point in points_of(study, chapter).glob("*.nc"):
+        save(load(point).assign_attrs(seconds=1000.0), point)
     assert record_chapter(study, chapter, "full").ran and recorded("halves") is not None
     assert measured(study)[3:] == [4, 8, 8, 16]
+    # What the kept point took counts, and how long the cores worked for it is not known.
+    assert recorded("halves").attrs["seconds"] > 1000 and "core_seconds" not in recorded("halves").attrs
     assert not points_of(study, chapter).exists()
 
 

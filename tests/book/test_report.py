@@ -3,10 +3,12 @@ import json
 from collections.abc import Sequence
 
 import pytest
+import xarray as xr
 
 from pcn_lib.book import fingerprint, report
 from pcn_lib.book.project import Project
 from pcn_lib.book.records import Run, RunRecord, run_of
+from pcn_lib.study.records import FOLDER, save
 from tests.book.conftest import CLAIM
 
 HALF = [CLAIM]
@@ -68,6 +70,23 @@ def test_a_claim_is_confirmed_on_a_gpu_only_where_a_gpu_run_made_it_too(book: Pr
     put(book, record(book, profile="full", platform="gpu", device="gpu (NVIDIA H200)"), HALF)
     (row,) = report.claim_rows(book, report.chapter_reports(book, "quick"))
     assert row.confirmed
+
+
+@pytest.mark.parametrize(
+    "made, confirmed",
+    [
+        ({"device": "NVIDIA H200"}, True),
+        ({"device": "CPU"}, False),
+        ({"device": "TPU v4"}, False),
+        ({"device": "NVIDIA H200", "name": "A third"}, False),
+        ({"device": "NVIDIA H200", "measured": 0.6}, False),
+    ],
+)
+def test_a_record_kept_with_the_book_confirms_what_it_claims_rightly_and_was_made_on_a_gpu(book, made, confirmed):
+    save(xr.Dataset(attrs={"claims": json.dumps([CLAIM | made])}), book.root / FOLDER / "halves.nc")
+    put(book, record(book), HALF)
+    (row,) = report.claim_rows(book, report.chapter_reports(book, "quick"))
+    assert row.confirmed is confirmed
 
 
 def test_all_is_well_only_when_every_chapter_ran_and_every_claim_came_out(book: Project):
