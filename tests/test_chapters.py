@@ -1,9 +1,11 @@
 """Every chapter runs through Papermill at a small size, is committed in form, and its claims hold."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from pcn_lib.book import notebooks
 from pcn_lib.book.format import violations
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.book.records import run_of
@@ -27,6 +29,13 @@ def smoke_runs() -> Project:
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_is_committed_in_form(chapter: Chapter):
     assert violations(chapter.path) == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_that_measures_networks_leaves_no_precision_to_the_device(chapter: Chapter):
+    code = "\n".join(cell.source for cell in notebooks.read(chapter.path).cells if cell.cell_type == "code")
+    chosen = r"^use_(float64|highest_precision)\(\)$|^jax\.config\.update\(\"jax_enable_x64\", True\)$"
+    assert "pcn_lib.energy" not in code or re.search(chosen, code, re.MULTILINE)
 
 
 @pytest.mark.slow

@@ -1,13 +1,19 @@
 """Precision, pytree arithmetic and the table of tolerances."""
 
+import re
 import subprocess
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pcn_lib.numerics import check_dtype, tolerance, tree_axpy, tree_dot, tree_norm, tree_subtract
+from pcn_lib.network import CNN, feedforward
+from pcn_lib.numerics import (
+    check_dtype, tolerance, tree_axpy, tree_dot, tree_norm, tree_subtract, use_highest_precision,
+)
+from pcn_lib.parameterisation import mupc_convolutional
 
 A = {"left": jnp.arange(6.0).reshape(2, 3), "right": (jnp.array([1.0, -2.0]),)}
 B = {"left": jnp.ones((2, 3)), "right": (jnp.array([3.0, 5.0]),)}
@@ -58,3 +64,22 @@ except ValueError as error:
     assert "float64 given while JAX is limited to 32 bits; call pcn_lib.numerics.use_float64() first" in done.stdout, (
         done.stderr
     )
+
+
+def test_at_the_highest_precision_no_product_and_no_convolution_is_left_to_the_device():
+    network = CNN((8, 8, 3), 4, 2).init(jax.random.key(0), mupc_convolutional(), "float32")
+    before = jax.config.jax_default_matmul_precision
+
+    def left() -> int:
+        """How many products and convolutions say nothing of their precision, which JAX then does not print."""
+        text = str(jax.make_jaxpr(lambda x: feedforward(network, x))(jnp.ones((1, 8, 8, 3), "float32")))
+        all_of_them = len(re.findall(r"= (?:dot_general|conv_general_dilated)\[", text))
+        assert all_of_them >= 7
+        return all_of_them - text.count("precision=(Precision.HIGHEST, Precision.HIGHEST)")
+
+    assert left() >= 7
+    try:
+        use_highest_precision()
+        assert left() == 0
+    finally:
+        jax.config.update("jax_default_matmul_precision", before)
