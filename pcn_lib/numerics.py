@@ -6,7 +6,8 @@ once, before the first array is made, and every array-making function takes its 
 
 import copyreg
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,17 @@ def tolerance(dtype, platform: str | None = None) -> Tolerance:
 def use_float64() -> None:
     """Let arrays be float64 from here on (JAX's ``jax_enable_x64``)."""
     jax.config.update("jax_enable_x64", True)
+
+
+@contextmanager
+def in_float64() -> Iterator[None]:
+    """Let arrays be float64 inside a block, in every thread; the context of JAX has no one name in its versions."""
+    before = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+    use_float64()
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 def use_highest_precision() -> None:

@@ -11,7 +11,14 @@ import pytest
 
 from pcn_lib.network import CNN, feedforward
 from pcn_lib.numerics import (
-    check_dtype, tolerance, tree_axpy, tree_dot, tree_norm, tree_subtract, use_highest_precision,
+    check_dtype,
+    in_float64,
+    tolerance,
+    tree_axpy,
+    tree_dot,
+    tree_norm,
+    tree_subtract,
+    use_highest_precision,
 )
 from pcn_lib.parameterisation import mupc_convolutional
 
@@ -83,3 +90,16 @@ def test_at_the_highest_precision_no_product_and_no_convolution_is_left_to_the_d
         assert left() == 0
     finally:
         jax.config.update("jax_default_matmul_precision", before)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_block_in_float64_leaves_the_number_type_as_it_found_it(before: bool):
+    kept = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", before)
+    try:
+        with pytest.raises(KeyError), in_float64():
+            assert jnp.zeros(()).dtype == jnp.float64
+            raise KeyError
+        assert jnp.zeros(()).dtype == (jnp.float64 if before else jnp.float32)
+    finally:
+        jax.config.update("jax_enable_x64", kept)

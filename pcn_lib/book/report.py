@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pcn_lib.book import certificates, fingerprint, notebooks
 from pcn_lib.book.project import Chapter, Project
-from pcn_lib.book.records import Claimed, Run, confirmed_on_gpu, run_of
+from pcn_lib.book.records import Run, confirmed_on_gpu, run_of
 from pcn_lib.study import Claim
 from pcn_lib.tables import aligned
 
