@@ -123,8 +123,6 @@ def test_the_style_uses_no_tex_and_ends_with_its_block():
 def test_a_caption_says_data_sizes_and_device():
     words = caption("It falls.", data="64 digits", sizes="N = 8, L = 4", device="CPU")
     assert words == "It falls. Data: 64 digits; N = 8, L = 4; CPU."
-    where = caption("It falls.", data="8 images ($PCN_DATA, a.npz), cropped (twice)", sizes="N = 8", device="CPU")
-    assert where == "It falls. Data: 8 images, cropped (twice); N = 8; CPU."
 
 
 def rows(figure) -> list[list[str]]:

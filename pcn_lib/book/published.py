@@ -19,7 +19,6 @@ from pcn_lib.book.project import BookError
 from pcn_lib.book.tables import plain, table
 from pcn_lib.provenance import Provenance, provenance_of
 from pcn_lib.study.comparison import REPRODUCED, START, TRAINING, verdicts
-from pcn_lib.study.picture import OWN_FILE
 from pcn_lib.study.records import FOLDER, load
 from pcn_lib.tables import NO_BREAK, with_minus_signs
 
@@ -197,7 +196,7 @@ def _origin(part: Part) -> str:
         return "No run that is kept with the book holds these networks and data: nothing is held against it."
     runs = part.numbers[0].runs.item()
     published = "one run" if runs == 1 else f"the mean of {runs} runs"
-    data = plain(with_minus_signs(OWN_FILE.sub("", part.made.data_set)))
+    data = plain(with_minus_signs(part.made.data_set))
     return (
         f"Settings of ours: {part.nearest}. Published: {published}. "
         f"Recorded {part.made.date}, {plain(part.made.device)}, {part.made.dtype}; {data}."

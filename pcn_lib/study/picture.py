@@ -26,9 +26,6 @@ PIXELS, SMALLEST = 96, 0.55
 # The white card keeps dark lines legible on a dark page; a wide figure scrolls on a phone.
 CARD = "margin:1em 0;padding:0.6em;background:#fff;color:#222;border:1px solid rgba(128,128,128,0.35);border-radius:8px"
 
-#: Where the user's own file lay, which a caption leaves to the provenance.
-OWN_FILE = re.compile(r" \(\$PCN_DATA[^)]*\)")
-
 #: What stands before a caption, and before the origin of each record drawn, with the record's date; see
 #: :func:`with_source`.
 CAPTION = re.compile(r"(<figcaption[^>]*>)")
@@ -185,5 +182,5 @@ def _download(suffix: str, words: str, address: str) -> str:
 
 def caption(sentence: str, *, data: str, sizes: str, device: str) -> str:
     """A caption that says what every caption must: ``Sentence. Data: ...; sizes; device.``"""
-    parts = [re.sub(r"\.+$", "", part.strip()) for part in (sentence, OWN_FILE.sub("", data), sizes, device)]
+    parts = [re.sub(r"\.+$", "", part.strip()) for part in (sentence, data, sizes, device)]
     return f"{parts[0]}. Data: {parts[1]}; {parts[2]}; {parts[3]}."

@@ -28,7 +28,7 @@ def keep(
     book: Project, stem: str, rows: list[xr.Dataset], settings: Mapping[str, float] | None = None, stage: str = START
 ):
     """A record with these numbers, and, of the first one's figure, hypotheses that lie so far off."""
-    made = provenance({}, seconds=1.0, data_set="8 images ($PCN_DATA, mine.npz), in [-1, 1]")
+    made = provenance({}, seconds=1.0, data_set="8 images, in [-1, 1]")
     measured = xr.Dataset({"measured": 1.0}, attrs=dict(provenance=made.as_json()))
     tables = {"other": measured, "published": xr.concat(rows, "number")}
     if settings:
