@@ -22,13 +22,11 @@ class ClaimsTable(CollectingTable):
     """```{pcn-claims}```: every claim with what was predicted and measured, and its verdict."""
 
     def run(self) -> list[nodes.Node]:
-        project, found = self.project(), []
-        reports = self.reports(project)
-        for report in reports:
-            rows = claim_rows(project, [report])
-            if rows or report.problem:
-                found.append(self._section(report, rows))
-        return [nodes.raw("", _choices(claim_rows(project, reports)), format="html"), *found]
+        project = self.project()
+        found = [(report, claim_rows(project, [report])) for report in self.reports(project)]
+        sections = [self._section(report, rows) for report, rows in found if rows or report.problem]
+        every = tuple(row for _, rows in found for row in rows)
+        return [nodes.raw("", _choices(every), format="html"), *sections]
 
     def _section(self, report: ChapterReport, rows: tuple[ClaimRow, ...]) -> nodes.section:
         name = report.chapter.name

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pcn_lib.book.project import BookError, Chapter, Project
-from pcn_lib.book.records import claims_of
+from pcn_lib.book.records import claims_of, recorded_of
 from pcn_lib.book.report import chapter_report
-from pcn_lib.study import Claim, Relation, ResultError, load, provenance_of
-from pcn_lib.study.records import FOLDER
+from pcn_lib.study import Claim, Relation, provenance_of
 from pcn_lib.tables import aligned
 from pcn_lib.verify import Certificate, CertificateError, read
 
@@ -138,14 +137,8 @@ def unmoved(differences: Iterable[Difference]) -> bool:
 
 def _recorded(project: Project, chapter: Chapter, profile: str) -> tuple[Any, tuple[Claim, ...]]:
     """The recorded result of this profile's settings, and the claims of it."""
-    try:
-        record = load(project.root / FOLDER / f"{chapter.stem}.nc")
-    except FileNotFoundError:
-        raise BookError(
-            f"nothing is recorded for it: `pcn record {chapter.name} --profile {profile}` records one."
-        ) from None
-    except ResultError as error:
-        raise BookError(str(error)) from error
+    if (record := recorded_of(project, chapter)) is None:
+        raise BookError(f"nothing is recorded for it: `pcn record {chapter.name} --profile {profile}` records one.")
     there, settings = json.loads(record.attrs["recorded"])
     if settings:
         raise BookError(f"its recorded result was made with {', '.join(settings)}, not at profile {profile}.")

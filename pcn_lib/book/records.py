@@ -23,8 +23,8 @@ from typing import Any
 
 from pcn_lib.book import notebooks
 from pcn_lib.book.notebooks import Notebook
-from pcn_lib.book.project import PROFILES, Chapter, Project
-from pcn_lib.provenance import DATE
+from pcn_lib.book.project import PROFILES, BookError, Chapter, Project
+from pcn_lib.provenance import DATE, ResultError
 from pcn_lib.study import Claim, Relation
 
 #: In a folder of runs and in one that is being made: whose process lives holds it.
@@ -200,12 +200,19 @@ def _digest(path: Path, changed: int, size: int) -> str:
 
 
 def recorded_of(project: Project, chapter: Chapter) -> Any:
-    """The record kept with the book for a chapter, or None."""
+    """The record kept with the book for a chapter, or None.
+
+    Raises:
+        BookError: it is damaged.
+    """
     # Labelled records need packages that the commands do without until they read one.
     from pcn_lib.study.records import FOLDER, load
 
     path = project.root / FOLDER / f"{chapter.stem}.nc"
-    return load(path) if path.is_file() else None
+    try:
+        return load(path) if path.is_file() else None
+    except ResultError as error:
+        raise BookError(str(error)) from error
 
 
 def confirmed_on_gpu(project: Project, chapter: Chapter) -> frozenset[str]:

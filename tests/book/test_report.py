@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from pcn_lib.book import fingerprint, report
-from pcn_lib.book.project import Project
+from pcn_lib.book.project import BookError, Project
 from pcn_lib.book.records import Run, RunRecord, run_of
 from pcn_lib.study.records import FOLDER, save
 from tests.book.conftest import CLAIM
@@ -87,6 +87,14 @@ def test_a_record_kept_with_the_book_confirms_what_it_claims_rightly_and_was_mad
     put(book, record(book), HALF)
     (row,) = report.claim_rows(book, report.chapter_reports(book, "quick"))
     assert row.confirmed is confirmed
+
+
+def test_a_damaged_record_is_one_sentence_of_the_report(book: Project):
+    kept = save(xr.Dataset(attrs={"claims": json.dumps([CLAIM])}), book.root / FOLDER / "halves.nc")
+    kept.write_bytes(kept.read_bytes()[:-1])
+    put(book, record(book), HALF)
+    with pytest.raises(BookError, match="halves.nc is damaged"):
+        report.claim_rows(book, report.chapter_reports(book, "quick"))
 
 
 def test_all_is_well_only_when_every_chapter_ran_and_every_claim_came_out(book: Project):
