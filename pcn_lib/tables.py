@@ -61,9 +61,10 @@ def readable(value: float, digits: int = 4) -> str:
         value: of any size; "–" stands for what is not a number.
         digits: of those that are not whole.
     """
+    value = float(value)
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "−∞"[value > 0 :]
-    rounded = float(value) if value == round(value) and abs(value) < MANY else float(f"{value:.{digits}g}")
+    rounded = value if value == round(value) and abs(value) < MANY else float(f"{value:.{digits}g}")
     if rounded == 0 or FEW <= abs(rounded) < MANY:
         grouped = "," if abs(rounded) >= GROUPED else ""
         return with_minus_signs(f"{rounded:{grouped}.12g}")
