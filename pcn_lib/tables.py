@@ -1,6 +1,7 @@
 """A table of text: as aligned lines for a terminal, as HTML for a page."""
 
 import html
+import math
 import re
 from collections.abc import Sequence
 from unicodedata import lookup
@@ -11,6 +12,11 @@ CELL = (
     "padding:0.4em 0.7em;text-align:left;vertical-align:top;line-height:1.45;"
     "border-bottom:1px solid rgba(128,128,128,0.4)"
 )
+
+#: Sizes from which digits are grouped, and between which numbers have no power of ten.
+GROUPED, FEW, MANY = 1e4, 1e-4, 1e6
+EXPONENT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([-−+]?\d+)\b")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def greek(name: str) -> str:
@@ -46,6 +52,34 @@ def as_mathematics(text: str) -> str:
 def with_minus_signs(text: str) -> str:
     """Minus signs for hyphens before digits, those of exponents included; other hyphens stay."""
     return re.sub(r"(?<!\w)-(?=\d)|(?<=\de)-(?=\d)", "−", text)
+
+
+def readable(value: float, digits: int = 4) -> str:
+    """A measured number for a reader: ``21,270``, ``0.4444``, ``3.9 × 10⁻⁷``; whole numbers below a million in full.
+
+    Args:
+        value: of any size; "–" stands for what is not a number.
+        digits: of those that are not whole.
+    """
+    value = float(value)
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else "−∞"[value > 0 :]
+    rounded = value if value == round(value) and abs(value) < MANY else float(f"{value:.{digits}g}")
+    if rounded == 0 or FEW <= abs(rounded) < MANY:
+        grouped = "," if abs(rounded) >= GROUPED else ""
+        return with_minus_signs(f"{rounded:{grouped}.12g}")
+    return with_powers(with_minus_signs(f"{rounded:.{digits - 1}e}"))
+
+
+def with_powers(text: str) -> str:
+    """Powers of ten for a computer's exponents: ``3.9 × 10⁻⁷`` for ``3.9e-07``, ``10⁻⁶`` for ``1e-06``."""
+
+    def power(one: re.Match) -> str:
+        factor = f"{float(one[1]):g}"
+        raised = "10" + f"{int(one[2].replace('−', '-'))}".translate(RAISED)
+        return raised if factor == "1" else f"{factor} × {raised}"
+
+    return EXPONENT.sub(power, text)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

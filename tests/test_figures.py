@@ -222,6 +222,22 @@ def test_a_picture_names_data_device_code_and_date_of_every_record_it_draws_and_
     assert re.findall(r"<span[^>]*>([^<]*)</span>", on_page) == [f"mine · {lines[0]}", f"kept · {lines[1]}"]
 
 
+def test_tables_of_one_run_are_one_line_of_origin_that_of_the_latest():
+    early, late, own = (
+        made(data_set="wines", device="CPU", commit="a" * 40, dirty=False, date=f"2026-01-{day} 09:00 UTC")
+        for day in ("02", "03", "09")
+    )
+    other = made(data_set="wines", device="CPU", commit="b" * 40, dirty=False, date="2026-01-01 09:00 UTC")
+    alone = picture(records=(early, late, late, own, other))._repr_html_()
+    on_page = with_source(alone, lambda date: "mine" if date.startswith("2026-01-09") else "kept", "06")
+    assert re.findall(r"<span[^>]*>([^<]*)</span>", on_page) == [
+        "kept · commit aaaaaaaaaa · 2026-01-03 09:00 UTC",
+        "mine · commit aaaaaaaaaa · 2026-01-09 09:00 UTC",
+        "kept · commit bbbbbbbbbb · 2026-01-01 09:00 UTC",
+    ]
+    assert on_page.count("data-made") == 3
+
+
 def test_the_numbers_of_a_three_dimensional_panel_are_those_of_its_marks():
     figure, axes = axes_grid(subplot_kw=dict(projection="3d"))
     axes.plot([1.0, 2.0], [3.0, 4.0], [5.0, 6.0], "o", label="measured")
@@ -234,7 +250,7 @@ def test_the_numbers_of_a_three_dimensional_panel_are_those_of_its_marks():
 def test_a_table_writes_numbers_with_minus_signs_and_keeps_them_on_one_line():
     rows = (("CIFAR-10", "-2.1, 4e-02"), ("N = 16", "1 < 2 N^-1/2"), ("goal", "≥ 3 ms"))
     shown = Table(("N = 8", "gamma_0"), rows, "a caption")._repr_html_()
-    assert "−2.1, 4e−02" in shown and "CIFAR-10" in shown and "1 &lt; 2 N<sup>−1/2</sup>" in shown
+    assert f"−2.1, 4{NO_BREAK}×{NO_BREAK}10⁻²" in shown and "CIFAR-10" in shown and "1 &lt; 2 N<sup>−1/2</sup>" in shown
     assert ">γ<sub>0</sub></th>" in shown
     assert f"N{NO_BREAK}={NO_BREAK}16" in shown and f">≥{NO_BREAK}3{NO_BREAK}ms</td>" in shown
 

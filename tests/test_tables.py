@@ -1,8 +1,10 @@
 """Tables of text: cells under cells in a terminal, rows headed and captioned on a page."""
 
+import math
+
 import pytest
 
-from pcn_lib.tables import aligned, as_html, as_mathematics, with_minus_signs
+from pcn_lib.tables import aligned, as_html, as_mathematics, readable, with_minus_signs, with_powers
 
 
 def test_cells_stand_under_those_of_the_row_above():
@@ -27,6 +29,40 @@ def test_the_first_cell_heads_its_row_and_what_is_text_is_escaped():
 
 def test_numbers_have_minus_signs_and_words_keep_their_hyphens():
     assert with_minus_signs("≤ -1.5e-12, N^-2, x-1, one-sweep, 2-3") == "≤ −1.5e−12, N^−2, x-1, one-sweep, 2-3"
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (4 / 9, "0.4444"),
+        (-0.1, "−0.1"),
+        (0, "0"),
+        (2048.0, "2048"),
+        (21_271.4, "21,270"),
+        (15_000.0, "15,000"),
+        (123_456.0, "123,456"),
+        (999_999.9, "10⁶"),
+        (2.5e7, "2.5 × 10⁷"),
+        (1.23456e-4, "0.0001235"),
+        (-3.9e-7, "−3.9 × 10⁻⁷"),
+        (1e-12, "10⁻¹²"),
+        (math.nan, "–"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+    ],
+)
+def test_measured_numbers_are_read_without_a_computers_exponents(value: float, read: str):
+    assert readable(value) == read
+
+
+def test_a_number_has_as_many_digits_as_asked_for():
+    assert [readable(value, 2) for value in (3.94e-7, 4 / 9, 21_271.4)] == ["3.9 × 10⁻⁷", "0.44", "21,000"]
+
+
+def test_exponents_in_a_sentence_become_powers_of_ten_and_nothing_else_does():
+    assert with_powers("≤ 1.50e−07, 1e-6 to 7e+03; 2e, e-3, ab1e-3, 0x1e5") == (
+        "≤ 1.5 × 10⁻⁷, 10⁻⁶ to 7 × 10³; 2e, e-3, ab1e-3, 0x1e5"
+    )
 
 
 def test_given_widths_stretch_the_table_over_the_page():

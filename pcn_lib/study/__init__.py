@@ -27,6 +27,7 @@ from pcn_lib.study.sizes import SettingsError, Sizes, choose
 from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, width_colours
 from pcn_lib.study.table import Table, listed
 from pcn_lib.study.timing import cpu_seconds
+from pcn_lib.tables import readable
 
 if TYPE_CHECKING:
     from pcn_lib.study.comparison import held, held_curves, hypotheses, verdicts
@@ -47,7 +48,8 @@ __all__ = [
     "cpu_seconds", "curves", "draw", "draw_by", "draw_rate", "draw_theory", "draw_trainings",
     "fails_outside", "grid", "heat_map", "held",
     "held_curves", "hypotheses", "keep", "listed", "load", "parts", "plot_seeds", "plot_theory", "provenance_of",
-    "published", "rate", "recorded", "report", "save", "size_axis", "slope", "styled", "verdicts", "width_colours",
+    "published", "rate", "readable", "recorded", "report", "save", "size_axis", "slope", "styled", "verdicts",
+    "width_colours",
 ]  # fmt: skip
 
 

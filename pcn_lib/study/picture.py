@@ -29,7 +29,7 @@ CARD = "margin:1em 0;padding:0.6em;background:#fff;color:#222;border:1px solid r
 #: What stands before a caption, and before the origin of each record drawn, with the record's date; see
 #: :func:`with_source`.
 CAPTION = re.compile(r"(<figcaption[^>]*>)")
-ORIGIN = re.compile(r'(<span data-made="([^"]*)"[^>]*>)')
+ORIGIN = re.compile(r'(<span data-made="([^"]*)"[^>]*>)([^<]*)</span>')
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Picture:
         )
 
     def _origins(self) -> str:
-        """A line for each record drawn; without any, an empty one, which only a page can fill."""
+        """A line for each run drawn; without any, an empty one, which only a page can fill."""
         lines = [(date, html.escape(origin)) for date, origin in self._made()] or [("", "")]
         return "".join(f'<span data-made="{date}" style="display:block">{words}</span>' for date, words in lines)
 
@@ -146,7 +146,7 @@ class Picture:
         """When and how each record that is drawn came about; what all of them share is said by the caption."""
         made = [provenance_of(record) for record in self.records if record is not None]
         differ = len({(one.data_set, one.device) for one in made}) > 1
-        return [(one.date, one.origin if differ else one.made) for one in made]
+        return list(dict.fromkeys((one.date, one.origin if differ else one.made) for one in made))
 
     def __str__(self) -> str:
         return f"Figure: {self.caption}"
@@ -157,6 +157,8 @@ class Picture:
 def with_source(shown: str, where: Callable[[str], str], name: str, title: str = "") -> str:
     """A picture's HTML on a page.
 
+    Records of one run, with one data set, device and code, are one line of origin: that of the latest.
+
     Args:
         shown: the picture's own HTML.
         where: says in words which run made a record of this date; "" stands for a picture without records.
@@ -164,12 +166,20 @@ def with_source(shown: str, where: Callable[[str], str], name: str, title: str =
         title: of its caption, such as its number; "" stands for none.
     """
 
-    def told(origin: re.Match) -> str:
-        tag, date = origin.groups()
-        return f"{tag}{html.escape(where(date))}{' · ' if date else ''}"
+    def run_of(origin: re.Match) -> tuple[str, str]:
+        return where(origin[2]), origin[3].removesuffix(origin[2])
+
+    def line(origin: re.Match) -> str:
+        tag, date, words = origin.groups()
+        said = f"{tag}{html.escape(where(date))}{' · ' if date else ''}{words}</span>"
+        return said if latest[run_of(origin)] == (date, origin.start()) else ""
 
     titled = CAPTION.sub(rf"\1<b>{html.escape(title)}.</b> ", shown, count=1) if title else shown
-    return ORIGIN.sub(told, titled).replace('download="figure.', f'download="{name}.')
+    latest: dict[tuple[str, str], tuple[str, int]] = {}
+    for origin in ORIGIN.finditer(titled):
+        run = run_of(origin)
+        latest[run] = max(latest.get(run, ("", -1)), (origin[2], origin.start()))
+    return ORIGIN.sub(line, titled).replace('download="figure.', f'download="{name}.')
 
 
 def _inline(kind: str, content: bytes) -> str:

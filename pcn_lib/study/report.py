@@ -123,7 +123,7 @@ def _show(table: Report) -> None:
 
 
 def _number(value: float) -> str:
-    return tables.with_minus_signs(f"{value:.4g}")
+    return tables.readable(value).replace(" ", tables.NO_BREAK)
 
 
 def _row(claim: Claim) -> tuple[str, ...]:

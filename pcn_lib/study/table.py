@@ -8,7 +8,7 @@ from typing import Any
 from pcn_lib import tables
 
 #: Spaces at which a cell's line does not end.
-TOGETHER = re.compile(r" (?==)|(?<=[=≤≥≈]) |(?<=\d) (?=×|(?:ms|s|MB)\b)")
+TOGETHER = re.compile(r" (?==)|(?<=[=≤≥≈]) |(?<=\d) (?=×|(?:ms|s|MB)\b)|(?<=×) (?=10)")
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ def _number(value: Any) -> str:
     """Four digits of what is measured; sizes and words as they are."""
     if not isinstance(value, float):
         return str(value)
-    return "–" if value != value else f"{value:.4g}"
+    return tables.readable(value)
 
 
 def _cell(text: str) -> str:
-    """As HTML, formulas as mathematics; no line ends inside ``N = 128``, ``≤ 3`` or ``4 ms``."""
-    return TOGETHER.sub(tables.NO_BREAK, tables.as_mathematics(text))
+    """As HTML, formulas as mathematics; no line ends inside ``N = 128``, ``≤ 3``, ``4 ms`` or ``2 × 10⁻⁷``."""
+    return TOGETHER.sub(tables.NO_BREAK, tables.with_powers(tables.as_mathematics(text)))
 
 
 def listed(values: tuple[int, ...]) -> str:
