@@ -1,9 +1,8 @@
-"""What must not grow: memory with training steps, compile time with depth; and a whole grid in one process."""
+"""What must not grow: memory with training steps, compile time with depth."""
 
 import resource
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,29 +10,8 @@ import jax.numpy as jnp
 from benchmarks.cases import Size, problem
 from benchmarks.rows import Row
 from benchmarks.timing import Cost, cost, isolated, middle, seconds
-from pcn_lib.data import toy_task
-from pcn_lib.energy import Problem
 from pcn_lib.inference import SweepsThenNewton
-from pcn_lib.network import MLP
-from pcn_lib.numerics import use_float64
-from pcn_lib.parameterisation import mupc_skips
-from pcn_lib.rescaling import LinearExact
-from pcn_lib.training import Adam, GradientDescent, Schedule, Training, train
-
-#: The authors' library on the grid below, recorded on 2 cores in another run: seconds and MB.
-PEER_SECONDS, PEER_MEMORY = 56.0, 1900.0
-
-
-class Grid(NamedTuple):
-    """Deep linear residual networks on the toy task, trained side by side with BP for a number of steps."""
-
-    widths: tuple[int, ...]
-    depths: tuple[int, ...]
-    steps: int
-
-    def __str__(self) -> str:
-        hidden = ", ".join(str(depth - 1) for depth in self.depths)
-        return f"H = {hidden}, N = {', '.join(map(str, self.widths))}, {self.steps} steps"
+from pcn_lib.training import Adam, Schedule, Training, train
 
 
 def memory(size: Size, counts: tuple[int, ...], goal: float) -> tuple[Row, ...]:
@@ -100,62 +78,3 @@ def compile_seconds(size: Size) -> Cost:
         jax.jit(lambda given: train(given, Adam(1e-3), schedule)).lower(case).compile()
 
     return seconds(compiled)
-
-
-def whole_grid(grid: Grid, rounds: int, goal: float) -> tuple[Row, ...]:
-    """Every width and depth in one process, against the authors' library as recorded."""
-    runs = [isolated(grid_cost, grid) for _ in range(rounds)]
-    time, peak = middle([run.cost for run in runs]), middle([Cost(run.peak, run.peak) for run in runs]).wall
-    words = dict(
-        what=f"linear PC + BP training, {grid}, float64",
-        against="the authors' library, recorded",
-        cost=False,
-        processor_ratio=None,
-        disagreement=None,
-    )
-    peer = "the peer's number was recorded in another run and on another machine of 2 cores"
-    return (
-        Row(
-            title="grid: seconds",
-            unit="s",
-            ours=time.wall,
-            baseline=PEER_SECONDS,
-            goal=goal,
-            how=f"one process, its start not included, compilation included; {peer}",
-            **words,
-        ),
-        Row(
-            title="grid: memory",
-            unit="MB",
-            ours=peak,
-            baseline=PEER_MEMORY,
-            goal=None,
-            how=f"peak memory of that process; {peer}",
-            **words,
-        ),
-    )
-
-
-class GridCost(NamedTuple):
-    """Seconds and MB of a process that ran the grid, and the largest residual of any of its equilibria."""
-
-    cost: Cost
-    peak: float
-    residual: float
-
-
-def grid_cost(grid: Grid) -> GridCost:
-    """Train every network of the grid; to be run :func:`isolated`."""
-    use_float64()
-    data = toy_task(0)
-    x, y = jnp.asarray(data.x), jnp.asarray(data.y)
-    residuals = []
-
-    def run() -> None:
-        for depth in grid.depths:
-            for width in grid.widths:
-                network = MLP(x.shape[1], width, depth, skips=True).init(jax.random.key(0), mupc_skips(), x.dtype)
-                trained = train(Problem(network, x, y), GradientDescent(0.1), Schedule(grid.steps, LinearExact()))
-                residuals.append(float(jnp.max(trained.history.residual)))
-
-    return GridCost(seconds(run), peak_memory(), max(residuals))

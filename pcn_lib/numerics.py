@@ -5,6 +5,7 @@ once, before the first array is made, and every array-making function takes its 
 """
 
 import copyreg
+import math
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,6 +117,21 @@ def check_seed(seed: int) -> None:
     """
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed = {seed} given; draws need one of 32 bits: choose 0 <= seed < 2**32")
+
+
+#: Lengths that :func:`standard_normal` draws and cuts; an array longer than the last is drawn as it is.
+LENGTHS = tuple(8**power for power in (3, 4, 5, 6))
+
+
+def standard_normal(key: Array, shape: tuple[int, ...], dtype) -> Float[Array, "..."]:
+    """``jax.random.normal``, number for number, but compiled for four lengths instead of for every shape.
+
+    JAX's generator numbers the entries of an array and hashes each number with the key, so a short array is the
+    beginning of a long one.  Compiling a shape takes up to a second, drawing what is cut off a millisecond.
+    """
+    count = math.prod(shape)
+    length = next((length for length in LENGTHS if length >= count), count)
+    return jax.random.normal(key, (length,), dtype)[:count].reshape(shape)
 
 
 def check_rate(rate: float | Array) -> None:

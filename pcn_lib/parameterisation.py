@@ -18,7 +18,7 @@ import jax
 from jaxtyping import Array, Float
 
 from pcn_lib.gains import name_of, no_gain, usual_gain
-from pcn_lib.numerics import Activation, identity
+from pcn_lib.numerics import Activation, identity, standard_normal
 from pcn_lib.scales import Power as Power
 from pcn_lib.scales import RoleScales as RoleScales
 from pcn_lib.scales import Scales as Scales
@@ -41,7 +41,7 @@ class Parameterisation:
         name: as in the paper.
         input, hidden, output: the rows.
         gamma_0: output ("richness") scale; already contained in the rows.
-        unit_draw: draws from a distribution of unit variance, ``(key, shape) -> array``.
+        unit_draw: draws from a distribution of unit variance, ``(key, shape, dtype) -> array``.
         attention: scale of the products of queries and keys, whose fan-in is the size of a head.
         gain: factor on a weight's multiplier, by the activation function that the weight stands behind.
     """
@@ -51,7 +51,7 @@ class Parameterisation:
     hidden: RoleScales
     output: RoleScales
     gamma_0: float = 1.0
-    unit_draw: Callable = jax.random.normal
+    unit_draw: Callable = standard_normal
     attention: Power = Power(fan_in=-0.5)
     gain: Callable[[Activation], float] = no_gain
 

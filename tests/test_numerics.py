@@ -13,6 +13,7 @@ from pcn_lib.network import CNN, feedforward
 from pcn_lib.numerics import (
     check_dtype,
     in_float64,
+    standard_normal,
     tolerance,
     tree_axpy,
     tree_dot,
@@ -103,3 +104,28 @@ def test_a_block_in_float64_leaves_the_number_type_as_it_found_it(before: bool):
         assert jnp.zeros(()).dtype == (jnp.float64 if before else jnp.float32)
     finally:
         jax.config.update("jax_enable_x64", kept)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(), (1,), (7, 3), (8, 64), (1000,), (513, 512), (2, 3, 5, 7)])
+def test_normal_draws_are_those_of_jax_whatever_length_is_compiled(shape: tuple[int, ...], dtype: str):
+    key = jax.random.key(3)
+    np.testing.assert_array_equal(standard_normal(key, shape, dtype), jax.random.normal(key, shape, dtype))
+
+
+def test_normal_draws_of_many_keys_and_in_a_compiled_function_are_those_of_each_key():
+    keys = jax.random.split(jax.random.key(0), 3)
+    many = jax.jit(jax.vmap(lambda key: standard_normal(key, (5, 9), "float32")))(keys)
+    for key, drawn in zip(keys, many, strict=True):
+        np.testing.assert_array_equal(drawn, jax.random.normal(key, (5, 9), "float32"))
+
+
+def test_arrays_of_many_shapes_share_one_draw():
+    def drawn(*shape: int) -> tuple[int, ...]:
+        # The first equation of the computation is the draw; what follows cuts it.
+        traced = jax.make_jaxpr(lambda key: standard_normal(key, shape, "float32"))(jax.random.key(0))
+        return traced.eqns[0].outvars[0].aval.shape
+
+    assert drawn(7, 3) == drawn(20, 25) == (512,)
+    assert drawn(513) == drawn(64, 64) == (4096,)
+    assert drawn(1024, 1024) == (2**20,)

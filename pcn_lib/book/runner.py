@@ -109,7 +109,7 @@ def _job(project: Project, chapter: Chapter, values: dict[str, object], request:
     sources = fingerprint.sources(project, chapter)
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(project.cache / "jax"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     if request.resume:
         cache[POINTS_FOLDER] = str(points_of(project, chapter))

@@ -60,6 +60,8 @@ class Picture:
             if not getattr(self, name).strip():
                 raise ValueError(f"picture with an empty {name} given; every figure needs one: say what is seen")
         object.__setattr__(self, "svg", self._drawn("svg"))
+        # Laid out once: what is drawn again, as PDF, stays where it is.
+        self.figure.set_layout_engine("none")
         pyplot.close(self.figure)
 
     @classmethod
