@@ -13,7 +13,10 @@ from pcn_lib.study.curves import curves, parts
 from pcn_lib.study.drawing import (
     draw,
     draw_by,
+    draw_hypotheses,
     draw_rate,
+    draw_rows,
+    draw_stopped,
     draw_theory,
     draw_trainings,
     heat_map,
@@ -25,7 +28,7 @@ from pcn_lib.study.rate import rate, slope
 from pcn_lib.study.report import ClaimFailed, Report, report
 from pcn_lib.study.sizes import SettingsError, Sizes, choose
 from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, width_colours
-from pcn_lib.study.table import Table, listed
+from pcn_lib.study.table import Folded, Table, listed
 from pcn_lib.study.timing import cpu_seconds
 from pcn_lib.tables import readable
 
@@ -43,10 +46,10 @@ PLACES = {
 LABELLED = {name: module for module, names in PLACES.items() for name in names}
 
 __all__ = [
-    "Claim", "ClaimFailed", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
+    "Claim", "ClaimFailed", "Folded", "Picture", "PointFailed", "Provenance", "Relation", "Report", "ResultError",
     "SettingsError", "Sizes", "Table", "at_least", "at_most", "axes_grid", "caption", "choose", "close",
-    "cpu_seconds", "curves", "draw", "draw_by", "draw_rate", "draw_theory", "draw_trainings",
-    "fails_outside", "grid", "heat_map", "held",
+    "cpu_seconds", "curves", "draw", "draw_by", "draw_hypotheses", "draw_rate", "draw_rows",
+    "draw_stopped", "draw_theory", "draw_trainings", "fails_outside", "grid", "heat_map", "held",
     "held_curves", "hypotheses", "keep", "listed", "load", "parts", "plot_seeds", "plot_theory", "provenance_of",
     "published", "rate", "readable", "recorded", "report", "save", "size_axis", "slope", "styled", "verdicts",
     "width_colours",

@@ -1,5 +1,6 @@
 """A small table of a record, as HTML in a chapter and as text elsewhere."""
 
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,3 +86,25 @@ def _cell(text: str) -> str:
 def listed(values: tuple[int, ...]) -> str:
     """Sizes for a cell of a table; "none" where there are none."""
     return ", ".join(map(str, values)) or "none"
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A table whose numbers a figure above it shows; its words unfold it.
+
+    Attributes:
+        words: what the table is.
+        table: which.
+    """
+
+    words: str
+    table: Table
+
+    def __str__(self) -> str:
+        return str(self.table)
+
+    def _repr_html_(self) -> str:
+        # On a page these classes make it look as the page's own dropdowns do.
+        summary = f'<summary class="sd-summary-title sd-card-header">{html.escape(self.words)}</summary>'
+        body = f'<div class="sd-summary-content sd-card-body docutils">{self.table._repr_html_()}</div>'
+        return f'<details class="sd-sphinx-override sd-dropdown sd-card sd-mb-3">{summary}{body}</details>'

@@ -6,8 +6,7 @@ import xarray as xr
 
 from pcn_lib.spectrum import skip_chain_residual
 from pcn_lib.statistics import agreement
-from pcn_lib.study import Table, hypotheses, plotted
-from pcn_lib.study.shared import Folded, draw_hypotheses, draw_rows, draw_stopped
+from pcn_lib.study import Folded, Table, draw_hypotheses, draw_rows, draw_stopped, hypotheses, plotted
 
 WAYS = ["slow", "fast"]
 
