@@ -133,3 +133,13 @@ def test_kernels_targets_and_settings_that_do_not_fit_are_refused():
         InfiniteWidth(1, 0.1, 2)
     with pytest.raises(ValueError, match="kernel_regression"):
         InfiniteWidth(3, 0.1, 2, gamma_0=0.0)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e4])
+def test_a_kernel_may_be_asymmetric_by_a_products_rounding_and_by_no_more(size: float):
+    slanted = np.zeros_like(KX)
+    slanted[0, 1] = size * abs(KX[0, 1])
+    small = InfiniteWidth(depth=2, steps=1, rate=1e-6)
+    learning_curve(size * KX + 1e-7 * slanted, Y, small)
+    with pytest.raises(ValueError, match="symmetric"):
+        learning_curve(size * KX + 1e-3 * slanted, Y, small)
