@@ -3,7 +3,7 @@
 And whole figures that several chapters draw: rows of named ways, hypotheses, inference stopped by count.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from pcn_lib.data.published import Curve
-from pcn_lib.spectrum import skip_chain_residual
 from pcn_lib.study.style import axes_grid, plot_seeds, plot_theory, styled, width_colours
 
 #: Colour of what the paper published, in every figure; and of backpropagation's loss, which is not a width.
@@ -207,7 +206,7 @@ def draw_hypotheses(found: Any) -> Figure:
 
 
 @styled()
-def draw_stopped(stopped: Any, equilibrium: Any, *, hidden: int, rate: float, tolerance: float) -> Figure:
+def draw_stopped(stopped: Any, equilibrium: Any, *, chain: Callable[[int], float], tolerance: float) -> Figure:
     """Inference stopped after a number of steps: on the left the residual that is left, on the right the cosine.
 
     Dashed is the residual that a chain of bare skips would leave, dash-dotted the cosine at the certified equilibrium.
@@ -215,8 +214,7 @@ def draw_stopped(stopped: Any, equilibrium: Any, *, hidden: int, rate: float, to
     Args:
         stopped: ``residual`` and ``one_minus_cosine`` with the axes ``width`` and ``count``, the number of steps.
         equilibrium: one minus the cosine at the certified equilibrium, with the axis ``width``.
-        hidden: layers with a prediction error, H.
-        rate: of gradient descent on the activities.
+        chain: what bare skips leave after so many steps, such as :func:`pcn_lib.spectrum.skip_chain_residual`.
         tolerance: of the certificate; the residuals' axis ends a little below it.
     """
     figure, (left, right) = axes_grid(1, 2, size=(10.2, 4.0), sharex=True)
@@ -228,8 +226,7 @@ def draw_stopped(stopped: Any, equilibrium: Any, *, hidden: int, rate: float, to
         right.axhline(1 - float(equilibrium.sel(width=width)), color=colour, linestyle="-.")
     counts = stopped["count"].to_numpy()
     at = np.unique(np.geomspace(counts[0], 10 * counts[-1], 60).astype(int))
-    chain = [skip_chain_residual(hidden, rate, int(count)) for count in at]
-    plot_theory(left, at, chain, label="skips alone")
+    plot_theory(left, at, [chain(int(count)) for count in at], label="skips alone")
     left.set(xscale="log", yscale="log", ylim=(tolerance / 3, 1.5), xlabel="inference steps $T$")
     left.set(ylabel="relative norm of $\\partial\\mathcal{F}/\\partial z$")
     right.set(xlabel="inference steps $T$", ylabel="cos(BP gradient, PC gradient)")

@@ -54,7 +54,7 @@ def test_stopped_inference_stands_beside_bare_skips_and_the_equilibrium():
     values = np.array([[0.5, 0.25], [0.4, 0.2]])
     stopped = xr.Dataset({name: (tuple(axes), values) for name in ("residual", "one_minus_cosine")}, axes)
     equilibrium = xr.DataArray([0.1, 0.3, 0.7], dict(width=[8, 16, 32]), ("width",))
-    figure = draw_stopped(stopped, equilibrium, hidden=5, rate=0.3, tolerance=1e-3)
+    figure = draw_stopped(stopped, equilibrium, chain=lambda T: skip_chain_residual(5, 0.3, T), tolerance=1e-3)
     skips = {(x, y) for series, x, y in in_panel(figure, 1) if series == "skips alone"}
     assert min(skips)[0] == 10 and max(skips)[0] == 1000
     assert all(y == pytest.approx(skip_chain_residual(5, 0.3, int(x))) for x, y in skips)
