@@ -124,7 +124,7 @@ LENGTHS = tuple(8**power for power in (3, 4, 5, 6))
 
 
 def standard_normal(key: Array, shape: tuple[int, ...], dtype) -> Float[Array, "..."]:
-    """``jax.random.normal``, number for number, but compiled for four lengths instead of for every shape.
+    """``jax.random.normal``, number for number up to rounding, compiled for four lengths instead of for every shape.
 
     JAX's generator numbers the entries of an array and hashes each number with the key, so a short array is the
     beginning of a long one.  Compiling a shape takes up to a second, drawing what is cut off a millisecond.
