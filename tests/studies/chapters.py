@@ -8,6 +8,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+import jax
+
 from pcn_lib.book import notebooks
 from pcn_lib.book.project import Chapter, Project
 from pcn_lib.study import ClaimFailed
@@ -40,12 +42,17 @@ def defined(stem: str, **parameters: Any) -> dict[str, Any]:
     Constants are assignments of CAPITALS, such as the rows of a table, that need nothing that is measured.
     """
     names: dict[str, Any] = {}
-    for whole, module in _code(chapter(stem).path):
-        for statement in module.body:
-            if whole or isinstance(statement, DEFINITIONS) or _constant(statement, names):
-                exec(compile(ast.Module([statement], []), stem, "exec"), names)
-        if "profile" in names:
-            names |= {name: value for name, value in parameters.items() if name in names}
+    # A chapter sets the precision of its own process, not that of the tests that follow in this one.
+    before = jax.config.jax_default_matmul_precision
+    try:
+        for whole, module in _code(chapter(stem).path):
+            for statement in module.body:
+                if whole or isinstance(statement, DEFINITIONS) or _constant(statement, names):
+                    exec(compile(ast.Module([statement], []), stem, "exec"), names)
+            if "profile" in names:
+                names |= {name: value for name, value in parameters.items() if name in names}
+    finally:
+        jax.config.update("jax_default_matmul_precision", before)
     return names
 
 
